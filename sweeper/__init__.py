@@ -1,0 +1,1 @@
+"""Budget-bounded sweeps that run unattended: `program.md` in, the best configuration out."""

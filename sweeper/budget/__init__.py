@@ -1,0 +1,1 @@
+"""The ground: what may be spent, in numbers. Standard library only, and little of it."""

@@ -1,0 +1,1 @@
+"""Runs things; the only wing that submits."""

@@ -1,0 +1,1 @@
+"""Decides what to try; the only wing that imports optuna."""

@@ -1,0 +1,1 @@
+"""Reads the world for Claude; knows nothing of sweeps."""

@@ -1,0 +1,1 @@
+"""Our tables beside Optuna's: money, lease, claims, cursors, verdicts, requests, events."""

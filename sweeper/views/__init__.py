@@ -1,0 +1,1 @@
+"""What people and Claude look at: pages, terminal, notes."""
