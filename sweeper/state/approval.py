@@ -20,10 +20,15 @@ import sqlalchemy
 from sqlalchemy import Connection
 
 from sweeper.budget import rules
+from sweeper.errors import NotApprovedError
 from sweeper.errors import StateError
 from sweeper.state import tables
 from sweeper.state.database import Database
 from sweeper.state.database import reading
+
+
+#: A dry run spends nothing: it needs an approval, but any executor's will do.
+DRY = "dry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,26 @@ def current(where: Connection | Database, uid: str) -> Approval | None:
         return None
     covers = Covers(**json.loads(row.covers))
     return Approval(row.version, covers, row.approved_at, row.approved_by)
+
+
+def envelope_in_force(connection: Connection, uid: str, executor: str) -> rules.Envelope:
+    """Return the approved envelope, for a job on `executor`.
+
+    Raises:
+        NotApprovedError: Nobody approved this study, or not this executor.
+    """
+    found = current(connection, uid)
+    if found is None:
+        raise NotApprovedError(
+            "Nobody has approved the budget of this study.", hint="Run `sweeper approve`."
+        )
+    if executor not in (DRY, found.covers.executor):
+        raise NotApprovedError(
+            f"The approval covers the executor {found.covers.executor!r}, not {executor!r}.",
+            key="executor",
+            hint="Run `sweeper approve`.",
+        )
+    return rules.Envelope.from_document(found.covers.envelope)
 
 
 def lock(connection: Connection, uid: str) -> None:
@@ -249,8 +274,7 @@ def _within(name: str, pattern: str, key: str) -> bool:
 
 
 def _executor(old: Covers, new: Covers) -> list[str]:
-    """A dry run spends nothing, so that any approval covers it."""
-    return [] if new.executor == "dry" else _changed("executor", old.executor, new.executor)
+    return [] if new.executor == DRY else _changed("executor", old.executor, new.executor)
 
 
 def _changed(key: str, old: str | None, new: str | None) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -192,3 +193,31 @@ def refused_step(row: JobRow, step: str) -> StateError:
         f"The job of {row.purpose} (row {row.id}) is {row.state} and cannot {step}.",
         hint="`sweeper audit` shows how it came there.",
     )
+
+
+def refuse_second(connection: Connection, uid: str, purpose: str) -> None:
+    """Refuse a second job for one purpose.
+
+    Raises:
+        StateError: A row of it was not given back.
+    """
+    job = tables.job.c
+    query = sqlalchemy.select(job.id).where(
+        job.uid == uid, job.purpose == purpose, job.state != "given_back"
+    )
+    found = connection.execute(query.limit(1)).scalar()
+    if found is not None:
+        raise StateError(
+            f"{purpose} has a job already (row {found}).", hint="Reserve the next attempt."
+        )
+
+
+def refuse_unpayable(*amounts: float | int | None) -> None:
+    """Refuse what would pay money back or poison a sum.
+
+    Raises:
+        ValueError: One of `amounts` is negative or not a finite number.
+    """
+    for amount in amounts:
+        if amount is not None and not (math.isfinite(amount) and amount >= 0):
+            raise ValueError(f"{amount!r} is no amount of seconds or money")

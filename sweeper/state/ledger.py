@@ -17,9 +17,7 @@ from sqlalchemy import Connection
 from sqlalchemy import func
 
 from sweeper.budget import rules
-from sweeper.errors import NotApprovedError
 from sweeper.errors import RefusedError
-from sweeper.errors import StateError
 from sweeper.state import approval
 from sweeper.state import booking
 from sweeper.state import tables
@@ -286,7 +284,7 @@ class Ledger(Accounts):
         """
         if outcome not in _OUTCOMES:
             raise ValueError(f"outcome {outcome!r} is none of {', '.join(_OUTCOMES)}")
-        _refuse_unpayable(billed_s, charged_s, cost_micro_usd)
+        booking.refuse_unpayable(billed_s, charged_s, cost_micro_usd)
         unknown = billed_s is None or cost_micro_usd is None
         job = tables.job.c
         with writing(where) as connection:
@@ -327,7 +325,7 @@ class Ledger(Accounts):
         Raises:
             StateError: The row is not settled by an estimate.
         """
-        _refuse_unpayable(billed_s, charged_s, cost_micro_usd)
+        booking.refuse_unpayable(billed_s, charged_s, cost_micro_usd)
         with writing(where) as connection:
             booking.move(
                 connection,
@@ -387,8 +385,8 @@ class Ledger(Accounts):
     ) -> rules.Grant:
         """Decide under the lock that everyone takes who decides for this study."""
         approval.lock(connection, self.uid)
-        envelope = self._approved(connection, executor)
-        self._refuse_second(connection, purpose)
+        envelope = approval.envelope_in_force(connection, self.uid, executor)
+        booking.refuse_second(connection, self.uid, purpose)
         usage = self.usage(connection)
         durations = self.completed_durations(connection)
         decision = rules.decide(
@@ -397,35 +395,3 @@ class Ledger(Accounts):
         if isinstance(decision, rules.Refusal):
             raise BudgetRefusedError(decision)
         return decision
-
-    def _approved(self, connection: Connection, executor: str) -> rules.Envelope:
-        found = approval.current(connection, self.uid)
-        if found is None:
-            raise NotApprovedError(
-                "Nobody has approved the budget of this study.", hint="Run `sweeper approve`."
-            )
-        if executor not in ("dry", found.covers.executor):
-            raise NotApprovedError(
-                f"The approval covers the executor {found.covers.executor!r}, not {executor!r}.",
-                key="executor",
-                hint="Run `sweeper approve`.",
-            )
-        return rules.Envelope.from_document(found.covers.envelope)
-
-    def _refuse_second(self, connection: Connection, purpose: str) -> None:
-        job = tables.job.c
-        query = sqlalchemy.select(job.id).where(
-            job.uid == self.uid, job.purpose == purpose, job.state != "given_back"
-        )
-        found = connection.execute(query.limit(1)).scalar()
-        if found is not None:
-            raise StateError(
-                f"{purpose} has a job already (row {found}).", hint="Reserve the next attempt."
-            )
-
-
-def _refuse_unpayable(*amounts: float | int | None) -> None:
-    """Refuse what would pay money back or poison a sum."""
-    for amount in amounts:
-        if amount is not None and not (math.isfinite(amount) and amount >= 0):
-            raise ValueError(f"{amount!r} is no amount of seconds or money")
