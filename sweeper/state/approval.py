@@ -26,7 +26,6 @@ from sweeper.state import tables
 from sweeper.state.database import Database
 from sweeper.state.database import reading
 
-
 #: A dry run spends nothing: it needs an approval, but any executor's will do.
 DRY = "dry"
 
