@@ -23,6 +23,7 @@ from optuna.distributions import distribution_to_json
 from optuna.distributions import json_to_distribution
 
 from sweeper.errors import ProgramError
+from sweeper.errors import SweeperError
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -36,6 +37,12 @@ if TYPE_CHECKING:
 SEARCH_SPACE = "search_space"
 
 _CONSTRAINTS = "constraints"
+
+
+class SpaceExhausted(SweeperError):
+    """No configuration is left that may be tried."""
+
+    code = "space_exhausted"
 
 
 @dataclass(frozen=True)
@@ -161,7 +168,8 @@ def legal(distribution: BaseDistribution, value: Any) -> bool:
         return False
     if not math.isfinite(value) or not distribution.low <= value <= distribution.high:
         return False
-    return isinstance(distribution, FloatDistribution) or float(value).is_integer()
+    on_grid = nearest(distribution, value)
+    return on_grid is not None and math.isclose(on_grid, value, rel_tol=1e-9, abs_tol=1e-12)
 
 
 def nearest(distribution: BaseDistribution, value: Any) -> Any | None:
