@@ -1,0 +1,166 @@
+"""Our own tables read with plain SQL: the ledger, the approval, the lease, verdicts and events."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from sweeper.summary.records import Budget
+from sweeper.summary.records import Event
+from sweeper.summary.records import Failure
+from sweeper.summary.records import Job
+from sweeper.summary.records import Limit
+from sweeper.summary.rows import Rows
+
+#: How many of the latest events a look carries.
+EVENTS = 100
+
+_JOB_COLUMNS = (
+    "purpose, trial, attempt, state, executor, flavor, job_id, stage, outcome, value, ended_by,"
+    " cancel_reason, failure, timeout_s, billed_s, charged_s, cost_micro_usd, reserved_micro_usd,"
+    " micro_usd_per_minute, estimated, url, seed, reserved_at, submitted_at, started_at,"
+    " finished_at, settled_at"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Keep or discard, as it stands now."""
+
+    decision: str
+    reason: str
+    noise_floor: float | None
+    confirmed: bool | None
+
+
+def read_jobs(rows: Rows, uid: str) -> tuple[Job, ...]:
+    """Return every ledger row of a study, oldest first."""
+    found = rows.select(
+        f"SELECT {_JOB_COLUMNS} FROM sweeper_job WHERE uid = :uid ORDER BY id", uid=uid
+    )
+    return tuple(_job(dict(zip(_JOB_COLUMNS.split(", "), row, strict=True))) for row in found)
+
+
+def _job(row: dict[str, Any]) -> Job:
+    cancel_reason = row.pop("cancel_reason")
+    row["ended_by"] = row["ended_by"] or cancel_reason
+    row["failure"] = _failure(row["failure"])
+    row["estimated"] = bool(row["estimated"])
+    if row["stage"] is None and row["job_id"] is not None:
+        row["stage"] = "SCHEDULING" if row["started_at"] is None else "RUNNING"
+    return Job(**row)
+
+
+def _failure(text: str | None) -> Failure | None:
+    if not text:
+        return None
+    document = json.loads(text)
+    return Failure(
+        cause=document.get("cause") or "unknown",
+        sentence=document.get("sentence") or "",
+        excerpt=tuple(document.get("excerpt") or ()),
+        fix=document.get("fix") or "",
+    )
+
+
+def by_trial(jobs: tuple[Job, ...]) -> dict[int, tuple[Job, ...]]:
+    """Return ledger rows by trial number; those outside a sweep are left out."""
+    grouped: dict[int, list[Job]] = defaultdict(list)
+    for job in jobs:
+        if job.trial is not None:
+            grouped[job.trial].append(job)
+    return {trial: tuple(each) for trial, each in grouped.items()}
+
+
+def read_envelope(rows: Rows, uid: str) -> dict[str, Any]:
+    """Return the envelope as it was last approved; {} before the first approval."""
+    found = rows.select(
+        "SELECT covers FROM sweeper_approval WHERE uid = :uid ORDER BY version DESC LIMIT 1",
+        uid=uid,
+    )
+    envelope: dict[str, Any] = json.loads(found[0][0]).get("envelope", {}) if found else {}
+    return envelope
+
+
+def budget(envelope: dict[str, Any], jobs: tuple[Job, ...], now: float) -> Budget:
+    """Add up what the envelope allows and what the jobs took of it.
+
+    A job counts from its reservation to its settlement as reserved, then as used; a reservation
+    that was given back counts as neither.
+
+    Args:
+        envelope: The approved envelope under program.md's keys; may be empty.
+        jobs: All ledger rows of the study.
+        now: UTC seconds up to which calendar time counts.
+    """
+    held = [job for job in jobs if job.open]
+    settled = [job for job in jobs if job.state == "settled"]
+    max_cost = envelope.get("max_cost")
+    return Budget(
+        jobs=Limit(len(settled), len(held), envelope.get("max_jobs")),
+        walltime_s=Limit(
+            sum((job.billed_s or 0.0 for job in settled), 0.0),
+            sum((job.timeout_s for job in held), 0.0),
+            envelope.get("max_walltime_s"),
+        ),
+        micro_usd=Limit(
+            sum(job.cost_micro_usd or 0 for job in settled),
+            sum(job.reserved_micro_usd for job in held),
+            None if max_cost is None else round(max_cost * 1e6),
+        ),
+        elapsed_s=Limit(_elapsed(jobs, now), 0.0, envelope.get("max_elapsed_s")),
+        max_timeout_s=envelope.get("max_timeout_s"),
+        max_parallel=envelope.get("max_parallel") or 1,
+        allowed_flavors=tuple(envelope.get("allowed_flavors") or ()),
+    )
+
+
+def _elapsed(jobs: tuple[Job, ...], now: float) -> float:
+    started = [job.submitted_at for job in jobs if job.submitted_at is not None]
+    return max(0.0, now - min(started)) if started else 0.0
+
+
+def read_verdicts(rows: Rows, uid: str) -> dict[int, Verdict]:
+    """Return the verdicts by trial number."""
+    found = rows.select(
+        "SELECT trial, decision, reason, noise_floor, confirmed FROM sweeper_verdict"
+        " WHERE uid = :uid",
+        uid=uid,
+    )
+    return {
+        trial: Verdict(decision, reason, floor, None if confirmed is None else bool(confirmed))
+        for trial, decision, reason, floor, confirmed in found
+    }
+
+
+def read_claims(rows: Rows, uid: str) -> dict[str, int]:
+    """Return which trial claimed which proposal."""
+    found = rows.select("SELECT proposal, trial FROM sweeper_claim WHERE uid = :uid", uid=uid)
+    return {proposal: trial for proposal, trial in found}
+
+
+def read_paused(rows: Rows, uid: str) -> set[int]:
+    """Return the numbers of trials that were set aside."""
+    return {
+        row[0] for row in rows.select("SELECT trial FROM sweeper_paused WHERE uid = :uid", uid=uid)
+    }
+
+
+def read_events(rows: Rows, uid: str, *, after: int | None = None) -> tuple[Event, ...]:
+    """Return events of a study, oldest first.
+
+    Args:
+        rows: The database.
+        uid: The study.
+        after: Return all behind this event's id; None returns the latest ones.
+    """
+    columns = "SELECT id, at, kind, trial, detail FROM sweeper_event WHERE uid = :uid"
+    if after is None:
+        found = rows.select(f"{columns} ORDER BY id DESC LIMIT {EVENTS}", uid=uid)[::-1]
+    else:
+        found = rows.select(f"{columns} AND id > :after ORDER BY id", uid=uid, after=after)
+    return tuple(
+        Event(kind, trial, json.loads(detail), at, id_) for id_, at, kind, trial, detail in found
+    )
