@@ -40,7 +40,7 @@ def moment(seconds: float | None) -> str | None:
     """Return UTC seconds as ISO 8601 with `Z`."""
     if seconds is None:
         return None
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{datetime.fromtimestamp(seconds // 1, UTC).isoformat()[:19]}Z"
 
 
 def finite(value: float | None) -> float | None:

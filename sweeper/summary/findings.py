@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sweeper.summary.records import Best
 from sweeper.summary.records import Scalar
@@ -13,8 +13,7 @@ from sweeper.summary.records import Study
 from sweeper.summary.records import Trial
 
 
-@dataclass(frozen=True, slots=True)
-class Improvement:
+class Improvement(NamedTuple):
     """A trial that beat all before it.
 
     Attributes:
@@ -29,8 +28,7 @@ class Improvement:
     real: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Earning:
+class Earning(NamedTuple):
     """What the trials of one origin earned.
 
     Attributes:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from datetime import tzinfo
+from typing import NamedTuple
 
 from sweeper.summary.records import Budget
 from sweeper.summary.records import Job
@@ -15,8 +15,7 @@ from sweeper.summary.records import Snapshot
 DAY_S = 86400.0
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
+class Forecast(NamedTuple):
     """What the rest of the budget buys.
 
     Attributes:

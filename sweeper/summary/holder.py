@@ -7,14 +7,13 @@ machine, the kernel's word on the process.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from sweeper.summary.records import Conductor
 from sweeper.summary.rows import Rows
 
-#: A holder on another machine counts as alive this long after its last heartbeat, seconds
-#: (LOOP.md, section 2: the lease's time to live plus the time limit of a request).
-REMOTE_PATIENCE_S = 80.0
+#: Time limit of one request and margin, seconds, on top of the lease's time to live (LOOP.md,
+#: section 2): a holder elsewhere that is silent for longer has lost its lease.
+_MARGIN_S = 30.0
 
 
 def read_conductor(rows: Rows, uid: str, now: float) -> Conductor | None:
@@ -27,41 +26,17 @@ def read_conductor(rows: Rows, uid: str, now: float) -> Conductor | None:
     if not found:
         return None
     host, machine, boot, pid, started, since, heartbeat_at, released_at = found[0]
-    alive = released_at is None and _alive(machine, boot, pid, started, heartbeat_at, now)
-    return Conductor(alive=alive, host=host, pid=pid, heartbeat_at=heartbeat_at, since=since)
+    alive = released_at is None and _alive((host, machine, boot, pid, started), heartbeat_at, now)
+    return Conductor(alive, host, pid, heartbeat_at, since)
 
 
-def _alive(
-    machine: str, boot: str, pid: int, started: str, heartbeat_at: float, now: float
-) -> bool:
-    if machine != machine_id():
-        return now - heartbeat_at < REMOTE_PATIENCE_S
-    return boot == boot_id() and process_started(pid) == started
+def _alive(process: tuple[str, str, str, int, str], heartbeat_at: float, now: float) -> bool:
+    # Imported here because a look at a sweep that nobody conducts has no use for it.
+    from sweeper.state.process import Process
+    from sweeper.state.process import machine_id
+    from sweeper.state.process import process_alive
 
-
-def machine_id() -> str:
-    """Return what names this machine across boots."""
-    for place in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
-        try:
-            return Path(place).read_text(encoding="ascii").strip()
-        except OSError:
-            continue
-    return os.uname().nodename
-
-
-def boot_id() -> str:
-    """Return what names this boot of the machine."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
-
-
-def process_started(pid: int) -> str | None:
-    """Return the start time of a process as the kernel tells it; None when it is gone."""
-    try:
-        # The command's name stands in parentheses and may hold spaces (proc(5)).
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        return stat.rpartition(")")[2].split()[19]
-    except OSError:
-        return None
+    holder = Process(*process)
+    if holder.machine_id == machine_id():
+        return process_alive(holder)
+    return now - heartbeat_at < float(os.environ.get("SWEEPER_LEASE_TTL_S", "60")) + _MARGIN_S

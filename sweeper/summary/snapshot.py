@@ -10,11 +10,10 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import NamedTuple
 
 from sweeper.errors import StateError
 from sweeper.state import schema
@@ -32,14 +31,12 @@ from sweeper.summary.records import Study
 from sweeper.summary.records import Trial
 from sweeper.summary.rows import Rows
 from sweeper.summary.rows import open_rows
-from sweeper.summary.spending import Verdict
 
 if TYPE_CHECKING:
     from sweeper.program import Program
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a sweep's study lies.
 
     Attributes:
@@ -196,30 +193,21 @@ def _search(
     number = optuna_tables.find_study(rows, uid, row["name"]) if has_optuna else None
     if number is None:
         return _study(row, {}), (), ()
-    trials = optuna_tables.read_trials(
-        rows, number, spending.by_trial(jobs), spending.read_paused(rows, uid), curves=curves
-    )
-    verdicts = spending.read_verdicts(rows, uid)
     claims = spending.read_claims(rows, uid)
     return (
         _study(row, optuna_tables.user_attributes(rows, number)),
-        tuple(_judged(trial, verdicts.get(trial.number)) for trial in trials),
+        optuna_tables.read_trials(
+            rows,
+            number,
+            spending.by_trial(jobs),
+            spending.read_verdicts(rows, uid),
+            spending.read_paused(rows, uid),
+            curves=curves,
+        ),
         tuple(
             _proposal(id_, document, claims.get(id_))
             for id_, document in optuna_tables.proposal_attributes(rows, number)
         ),
-    )
-
-
-def _judged(trial: Trial, verdict: Verdict | None) -> Trial:
-    if verdict is None:
-        return trial
-    return replace(
-        trial,
-        decision=verdict.decision,
-        reason=verdict.reason,
-        noise_floor=verdict.noise_floor,
-        confirmed=verdict.confirmed,
     )
 
 
@@ -235,7 +223,7 @@ def _proposal(id_: str, document: dict[str, Any], trial: int | None) -> Proposal
 
 
 def _study(row: dict[str, Any], attributes: dict[str, Any]) -> Study:
-    space = json.loads(row["space"]) if row["space"] else {}
+    space = attributes.get("search_space") or json.loads(row["space"] or "{}")
     goal = attributes.get("goal") or {}
     resource = attributes.get("resource")
     return Study(
@@ -248,7 +236,6 @@ def _study(row: dict[str, Any], attributes: dict[str, Any]) -> Study:
         executor=row["executor"],
         created_at=row["created_at"],
         defaults=_defaults(space),
-        space=space,
         goal=Goal(goal.get("target"), goal.get("patience"), goal.get("min_gain_per_usd")),
         resource=Resource(resource["name"], resource.get("max")) if resource else None,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import Any
 
 from sweeper.summary.records import Budget
@@ -12,45 +11,38 @@ from sweeper.summary.records import Event
 from sweeper.summary.records import Failure
 from sweeper.summary.records import Job
 from sweeper.summary.records import Limit
+from sweeper.summary.records import Verdict
+from sweeper.summary.rows import Row
 from sweeper.summary.rows import Rows
 
 #: How many of the latest events a look carries.
 EVENTS = 100
 
-_JOB_COLUMNS = (
-    "purpose, trial, attempt, state, executor, flavor, job_id, stage, outcome, value, ended_by,"
-    " cancel_reason, failure, timeout_s, billed_s, charged_s, cost_micro_usd, reserved_micro_usd,"
-    " micro_usd_per_minute, estimated, url, seed, reserved_at, submitted_at, started_at,"
-    " finished_at, settled_at"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Keep or discard, as it stands now."""
-
-    decision: str
-    reason: str
-    noise_floor: float | None
-    confirmed: bool | None
+# The fields of `Job` in their order. A job that was submitted and not yet polled stands at the
+# platform's first stage.
+_JOB = """
+SELECT purpose, trial, attempt, state, executor, flavor, job_id,
+       CASE WHEN stage IS NOT NULL OR job_id IS NULL THEN stage
+            WHEN started_at IS NULL THEN 'SCHEDULING' ELSE 'RUNNING' END,
+       outcome, value, COALESCE(ended_by, cancel_reason), failure, timeout_s, billed_s, charged_s,
+       cost_micro_usd, reserved_micro_usd, micro_usd_per_minute, estimated, url, seed, reserved_at,
+       submitted_at, started_at, finished_at, settled_at
+FROM sweeper_job WHERE uid = :uid ORDER BY id
+"""
+_FAILURE = Job._fields.index("failure")
+_ESTIMATED = Job._fields.index("estimated")
 
 
 def read_jobs(rows: Rows, uid: str) -> tuple[Job, ...]:
     """Return every ledger row of a study, oldest first."""
-    found = rows.select(
-        f"SELECT {_JOB_COLUMNS} FROM sweeper_job WHERE uid = :uid ORDER BY id", uid=uid
-    )
-    return tuple(_job(dict(zip(_JOB_COLUMNS.split(", "), row, strict=True))) for row in found)
+    return tuple(map(_job, rows.select(_JOB, uid=uid)))
 
 
-def _job(row: dict[str, Any]) -> Job:
-    cancel_reason = row.pop("cancel_reason")
-    row["ended_by"] = row["ended_by"] or cancel_reason
-    row["failure"] = _failure(row["failure"])
-    row["estimated"] = bool(row["estimated"])
-    if row["stage"] is None and row["job_id"] is not None:
-        row["stage"] = "SCHEDULING" if row["started_at"] is None else "RUNNING"
-    return Job(**row)
+def _job(row: Row) -> Job:
+    fields = list(row)
+    fields[_FAILURE] = _failure(fields[_FAILURE])
+    fields[_ESTIMATED] = bool(fields[_ESTIMATED])
+    return Job._make(fields)
 
 
 def _failure(text: str | None) -> Failure | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sqlite3
-import warnings
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,21 @@ ENVELOPE = {
     "max_parallel": 2,
     "allow_deletes": False,
 }
+
+
+@functools.cache
+def _empty_database() -> bytes:
+    """Return a database with Optuna's tables and ours; made once, because that takes a while."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "empty.db"
+        storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
+        storage.engine.dispose()
+        connection = sqlite3.connect(file)
+        create_tables(connection)
+        connection.commit()
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.close()
+        return file.read_bytes()
 
 
 def create_tables(connection: sqlite3.Connection) -> None:
@@ -74,17 +90,16 @@ class RecordedSweep:
         self.file = folder / "runs" / "sweep.db"
         self.file.parent.mkdir(parents=True, exist_ok=True)
         self.url = f"sqlite:///{self.file}"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            optuna.logging.set_verbosity(optuna.logging.ERROR)
-            self.storage = optuna.storages.RDBStorage(self.url)
-            self.study = optuna.create_study(
-                storage=self.storage, study_name=name, direction=direction
-            )
-        self.study.set_user_attr("sweeper:uid", uid)
+        self.file.write_bytes(_empty_database())
         self.connection = sqlite3.connect(self.file, isolation_level=None)
-        self.connection.execute("PRAGMA journal_mode=WAL")
-        create_tables(self.connection)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.storage = optuna.storages.RDBStorage(
+            self.url, skip_compatibility_check=True, skip_table_creation=True
+        )
+        self.study = optuna.create_study(
+            storage=self.storage, study_name=name, direction=direction
+        )
+        self.study.set_user_attr("sweeper:uid", uid)
         self.insert(
             "sweeper_study",
             uid=uid,
