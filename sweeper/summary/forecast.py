@@ -1,4 +1,4 @@
-"""How far the rest of the budget reaches, judged by the trials so far."""
+"""How far the rest of the budget reaches, judged by the trials so far, and what will end it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 from datetime import tzinfo
 from typing import NamedTuple
 
+from sweeper.summary.findings import improvements
 from sweeper.summary.records import Budget
 from sweeper.summary.records import Job
 from sweeper.summary.records import Snapshot
@@ -95,3 +96,43 @@ def _within_elapsed(whole: Forecast, budget: Budget, now: float) -> Forecast:
         return whole
     share = left / (whole.done_at - now)
     return Forecast(math.floor(whole.trials * share), now + left, "elapsed", whole.job_s)
+
+
+class StopRule(NamedTuple):
+    """A rule that may end the sweep.
+
+    Attributes:
+        name: As `stop_reason` names it: jobs, walltime, cost, elapsed or patience.
+        fraction: How near it is, 0 to 1; what is in flight counts with what it reserved.
+    """
+
+    name: str
+    fraction: float
+
+
+def next_stop(snapshot: Snapshot) -> StopRule | None:
+    """Return the rule that is nearest to ending the sweep; None where none has begun to count."""
+    budget = snapshot.budget
+    rules = [
+        StopRule("jobs", budget.jobs.fraction),
+        StopRule("walltime", budget.walltime_s.fraction),
+        StopRule("cost", budget.micro_usd.fraction),
+        StopRule("elapsed", budget.elapsed_s.fraction),
+    ]
+    patience = snapshot.study.goal.patience
+    if patience:
+        rules.append(StopRule("patience", min(1.0, without_improvement(snapshot) / patience)))
+    nearest = max(rules, key=lambda rule: rule.fraction)
+    return nearest if nearest.fraction else None
+
+
+def without_improvement(snapshot: Snapshot) -> int:
+    """Count the trials, complete or pruned, that were finished since the last real improvement."""
+    real = [step.trial for step in improvements(snapshot) if step.real is not False]
+    since = real[-1].finished_at if real else None
+    return sum(
+        trial.state in ("complete", "pruned")
+        and trial.origin != "repeat"
+        and (since is None or (trial.finished_at or 0.0) > since)
+        for trial in snapshot.trials
+    )

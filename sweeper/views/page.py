@@ -243,7 +243,7 @@ def _proposals(snapshot: Snapshot) -> Iterator[str]:
                 str(each.trials),
                 wording.value(each.best.value if each.best else None),
                 "" if each.best is None else str(each.best.number),
-                "–" if each.gain is None else wording.gain(each.gain),
+                "-" if each.gain is None else wording.gain(each.gain),
             )
             for each in earned
         ),

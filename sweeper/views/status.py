@@ -149,7 +149,7 @@ def _trial(trial: Trial) -> str:
         trial.state,
         findings.origin_label(trial),
         wording.value(latest_value(trial)),
-        trial.decision or "–",
+        trial.decision or "-",
         wording.duration(trial.running_s),
         wording.usd(trial.cost_micro_usd),
         ended_by(trial),

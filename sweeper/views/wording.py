@@ -11,8 +11,8 @@ from sweeper.summary.records import Scalar
 
 
 def value(number: float | None) -> str:
-    """Write a value of the objective with six significant digits; an unknown one as a dash."""
-    return "–" if number is None else f"{number:.6g}"
+    """Write a value of the objective with six significant digits; an unknown one as a hyphen."""
+    return "-" if number is None else f"{number:.6g}"
 
 
 def gain(number: float) -> str:
@@ -35,7 +35,7 @@ def settings(params: Mapping[str, Scalar]) -> str:
 def duration(seconds: float | None) -> str:
     """Write a duration in its two largest units: `2h05m`, `4m31s`, `12.3s`."""
     if seconds is None or not math.isfinite(seconds):
-        return "–"
+        return "-"
     if seconds < 59.95:
         return f"{seconds:.0f}s" if seconds >= 10 or seconds == 0 else f"{seconds:.1f}s"
     minutes, rest = divmod(round(seconds), 60)
@@ -50,7 +50,7 @@ def duration(seconds: float | None) -> str:
 def usd(micro_usd: float | None) -> str:
     """Write micro-dollars; what is not nothing never reads as nothing."""
     if micro_usd is None:
-        return "–"
+        return "-"
     return "<$0.01" if 0 < micro_usd < 5_000 else f"${micro_usd / 1e6:,.2f}"
 
 
@@ -62,7 +62,7 @@ def plain(text: str) -> str:
 
 def clock(seconds: float | None) -> str:
     """Write a moment in UTC to the minute: `2026-01-01 00:00Z`."""
-    return "–" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%MZ}"
+    return "-" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%MZ}"
 
 
 def count(number: int, noun: str) -> str:
