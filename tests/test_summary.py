@@ -313,7 +313,7 @@ def lease(sweep: RecordedSweep, holder: process.Process, **row: Any) -> None:
         boot_id=holder.boot_id,
         pid=holder.pid,
         process_started=holder.process_started,
-        **{"since": NOW - 100, "heartbeat_at": NOW - 50, **row},
+        **{"since": NOW - 100, "heartbeat_at": NOW - 50, "ttl_s": 60.0, **row},
     )
 
 

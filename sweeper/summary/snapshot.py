@@ -170,7 +170,9 @@ def _snapshot(rows: Rows, row: dict[str, Any], *, curves: bool, now: float) -> S
         study=study,
         best=find_best(study, trials),
         budget=spending.budget(
-            spending.read_envelope(rows, uid), jobs, now if running else _last_moment(jobs, now)
+            spending.read_envelope(rows, uid),
+            spending.read_usage(rows, uid),
+            now if running else _last_moment(jobs, now),
         ),
         trials=trials,
         conductor=holder.read_conductor(rows, uid, now),
@@ -268,7 +270,7 @@ def _unstarted(place: Place, now: float) -> Snapshot:
         goal=Goal(goal.target, goal.patience, goal.min_gain_per_usd),
         resource=None if resource is None else Resource(resource.name, resource.max),
     )
-    budget = spending.budget(program.envelope().as_document(), (), now)
+    budget = spending.budget(program.envelope().as_document(), spending.NOTHING_USED, now)
     return Snapshot(
         study=study,
         best=None,

@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from typing import Any
 
+from sweeper.state import schema
 from sweeper.summary.records import Budget
 from sweeper.summary.records import Event
 from sweeper.summary.records import Failure
@@ -76,42 +77,38 @@ def read_envelope(rows: Rows, uid: str) -> dict[str, Any]:
     return envelope
 
 
-def budget(envelope: dict[str, Any], jobs: tuple[Job, ...], now: float) -> Budget:
-    """Add up what the envelope allows and what the jobs took of it.
+#: What `schema.USAGE` says of a study without jobs.
+NOTHING_USED: Row = (0, 0, 0.0, 0.0, 0, 0, 0, None)
 
-    A job counts from its reservation to its settlement as reserved, then as used; a reservation
-    that was given back counts as neither.
+
+def read_usage(rows: Rows, uid: str) -> Row:
+    """Return what the ledger itself counts, by its own statement."""
+    return rows.select(schema.USAGE, uid=uid)[0]
+
+
+def budget(envelope: dict[str, Any], usage: Row, now: float) -> Budget:
+    """Put what the envelope allows beside what the jobs took of it.
 
     Args:
         envelope: The approved envelope under program.md's keys; may be empty.
-        jobs: All ledger rows of the study.
+        usage: A row of `schema.USAGE`.
         now: UTC seconds up to which calendar time counts.
     """
-    held = [job for job in jobs if job.open]
-    settled = [job for job in jobs if job.state == "settled"]
+    jobs, held_jobs, seconds, held_seconds, money, held_money, _, first = usage
     max_cost = envelope.get("max_cost")
     return Budget(
-        jobs=Limit(len(settled), len(held), envelope.get("max_jobs")),
-        walltime_s=Limit(
-            sum((job.billed_s or 0.0 for job in settled), 0.0),
-            sum((job.timeout_s for job in held), 0.0),
-            envelope.get("max_walltime_s"),
-        ),
+        jobs=Limit(int(jobs), int(held_jobs), envelope.get("max_jobs")),
+        walltime_s=Limit(float(seconds), float(held_seconds), envelope.get("max_walltime_s")),
         micro_usd=Limit(
-            sum(job.cost_micro_usd or 0 for job in settled),
-            sum(job.reserved_micro_usd for job in held),
-            None if max_cost is None else round(max_cost * 1e6),
+            int(money), int(held_money), None if max_cost is None else round(max_cost * 1e6)
         ),
-        elapsed_s=Limit(_elapsed(jobs, now), 0.0, envelope.get("max_elapsed_s")),
+        elapsed_s=Limit(
+            0.0 if first is None else max(0.0, now - first), 0.0, envelope.get("max_elapsed_s")
+        ),
         max_timeout_s=envelope.get("max_timeout_s"),
         max_parallel=envelope.get("max_parallel") or 1,
         allowed_flavors=tuple(envelope.get("allowed_flavors") or ()),
     )
-
-
-def _elapsed(jobs: tuple[Job, ...], now: float) -> float:
-    started = [job.submitted_at for job in jobs if job.submitted_at is not None]
-    return max(0.0, now - min(started)) if started else 0.0
 
 
 def read_verdicts(rows: Rows, uid: str) -> dict[int, Verdict]:

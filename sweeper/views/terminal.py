@@ -213,7 +213,7 @@ def _finished(snapshot: Snapshot, plain: bool) -> Iterator[RenderableType]:
             f"{trial.number} {trial.state}",
             findings.origin_label(trial),
             sparkline(trial.curve, _CURVE_WIDTH, plain=plain),
-            wording.value(trial.value),
+            wording.value(status.latest_value(trial)),
             trial.decision or "",
             status.ended_by(trial),
             style="" if trial.state == "complete" else "dim",

@@ -184,6 +184,7 @@ class RecordedSweep:
             "executor": "local",
             "flavor": "t4-small",
             "timeout_s": 7200.0,
+            "clipped": 0,
             "micro_usd_per_minute": 6_667,
             "reserved_micro_usd": 813_374,
             "params": "{}",
