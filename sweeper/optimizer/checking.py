@@ -27,6 +27,7 @@ from sweeper.optimizer.space import Space
 from sweeper.optimizer.space import canonical
 from sweeper.optimizer.space import legal
 from sweeper.optimizer.space import nearest
+from sweeper.optimizer.space import same
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -190,20 +191,15 @@ def _unknown(name: str, known: list[str]) -> ProposalError:
 
 
 def _refuse_inactive(params: Mapping[str, Any], space: Space) -> None:
-    """Refuse a value whose condition the proposal itself (or the default) does not meet."""
-    known = {**space.defaults, **params}
+    """Refuse a value that another proposed value switches off; unnamed parents are filled to fit."""
     for name in params:
-        for parent, values in space.when.get(name, {}).items():
-            assumed = space.active_part(known)
-            if parent in assumed and space.is_active(name, assumed):
-                continue
-            if parent not in params and parent not in space.defaults:
+        for parent, values in space.ancestors(name).items():
+            if parent not in params or any(same(params[parent], v) for v in values):
                 continue
             options = " or ".join(repr(v) for v in values)
-            given = repr(assumed[parent]) if parent in assumed else "inactive"
             raise ProposalError(
                 f"`{name}` has no effect: it is active only with `{parent}` = {options}, "
-                f"and `{parent}` is {given}.",
+                f"and `{parent}` is {params[parent]!r}.",
                 key=name,
                 hint=f"Set `{parent}` to {options}, or leave `{name}` out.",
             )
