@@ -29,9 +29,7 @@ class Blend(BlendedSampler):
                 continue
 
 
-def sampler(
-    seed: int, budget: int, default: Mapping[str, Any] | None = None
-) -> BlendedSampler:
+def sampler(seed: int, budget: int, default: Mapping[str, Any] | None = None) -> BlendedSampler:
     """Return our sampler without proposals."""
     return BlendedSampler(seed=seed, budget=budget, default=default)
 

@@ -72,7 +72,10 @@ def credit(proposal: Proposal, evidence: Evidence, known: dict[str, Proposal]) -
 
 
 def log_worth(
-    points: Array, proposals: Sequence[Proposal], evidence: Evidence, surrogate: Surrogate,
+    points: Array,
+    proposals: Sequence[Proposal],
+    evidence: Evidence,
+    surrogate: Surrogate,
     known: dict[str, Proposal],
 ) -> Array:
     """Return the log of the improvement to be expected of each proposal at its point."""

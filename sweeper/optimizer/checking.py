@@ -64,7 +64,9 @@ def check_words(why: str, source: Sequence[str], confidence: float | None) -> No
         )
     if any(not isinstance(s, str) or not s.strip() for s in source):
         raise ProposalError(
-            "A source is a URL or an arXiv id.", key="source", hint='For example "arXiv:2106.09685".'
+            "A source is a URL or an arXiv id.",
+            key="source",
+            hint='For example "arXiv:2106.09685".',
         )
     if confidence is None:
         return
@@ -75,7 +77,9 @@ def check_words(why: str, source: Sequence[str], confidence: float | None) -> No
         )
 
 
-def legal_params(params: Mapping[str, Any], space: Space | None, *, closed: bool) -> dict[str, Any]:
+def legal_params(
+    params: Mapping[str, Any], space: Space | None, *, closed: bool
+) -> dict[str, Any]:
     """Return the values as the space's own types.
 
     Args:
@@ -87,7 +91,9 @@ def legal_params(params: Mapping[str, Any], space: Space | None, *, closed: bool
         ProposalError: Naming the parameter, with the nearest legal value as the hint.
     """
     if not isinstance(params, Mapping) or not params:
-        raise ProposalError("A proposal names at least one parameter with its value.", key="params")
+        raise ProposalError(
+            "A proposal names at least one parameter with its value.", key="params"
+        )
     known = {} if space is None else space.distributions
     for name, value in params.items():
         if name in known:
@@ -235,5 +241,3 @@ def _legal_neighbour(params: Mapping[str, Any], space: Space) -> str | None:
     chosen = coder.decode(offered[gap.argmin()])
     named = {n: chosen[n] for n in params if n in chosen}
     return f"The nearest legal configuration found is {json.dumps(named)}."
-
-

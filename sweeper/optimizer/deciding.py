@@ -106,13 +106,15 @@ class Situation:
         self.evidence = trials_said.gather(study, self.coder, exclude=trial._trial_id)
         known = {**(default or {}), **({} if default else space.defaults)}
         fitting = {
-            n: v for n, v in known.items() if n in space.distributions
-            and legal(space.distributions[n], v)
+            n: v
+            for n, v in known.items()
+            if n in space.distributions and legal(space.distributions[n], v)
         }
         self.default = space.active_part(fitting) if fitting else None
         fixed = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
         self.fixed = {
-            n: v for n, v in fixed.items()
+            n: v
+            for n, v in fixed.items()
             if n in space.distributions and legal(space.distributions[n], v)
         }
 
@@ -208,7 +210,9 @@ def _weighed(now: Situation) -> Choice | None:
     return None
 
 
-def _preferred(now: Situation, queue: Sequence[Proposal], known: dict[str, Proposal]) -> int | None:
+def _preferred(
+    now: Situation, queue: Sequence[Proposal], known: dict[str, Proposal]
+) -> int | None:
     """Return the index of the proposal to try, or None where the model's own is worth more."""
     seen = now.evidence
     if not len(seen.values):

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
     from sweeper.constraints import Constraint
-    from sweeper.program import Parameter
+    from sweeper.parameters import Parameter
+    from sweeper.parameters import Scalar
     from sweeper.program import Program
-    from sweeper.program import Scalar
 
 #: User attribute of the study that holds `to_document`.
 SEARCH_SPACE = "search_space"
