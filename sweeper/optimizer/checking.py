@@ -27,6 +27,7 @@ from sweeper.optimizer.space import Space
 from sweeper.optimizer.space import canonical
 from sweeper.optimizer.space import legal
 from sweeper.optimizer.space import nearest
+from sweeper.optimizer.space import same
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -63,7 +64,9 @@ def check_words(why: str, source: Sequence[str], confidence: float | None) -> No
         )
     if any(not isinstance(s, str) or not s.strip() for s in source):
         raise ProposalError(
-            "A source is a URL or an arXiv id.", key="source", hint='For example "arXiv:2106.09685".'
+            "A source is a URL or an arXiv id.",
+            key="source",
+            hint='For example "arXiv:2106.09685".',
         )
     if confidence is None:
         return
@@ -74,7 +77,9 @@ def check_words(why: str, source: Sequence[str], confidence: float | None) -> No
         )
 
 
-def legal_params(params: Mapping[str, Any], space: Space | None, *, closed: bool) -> dict[str, Any]:
+def legal_params(
+    params: Mapping[str, Any], space: Space | None, *, closed: bool
+) -> dict[str, Any]:
     """Return the values as the space's own types.
 
     Args:
@@ -86,7 +91,9 @@ def legal_params(params: Mapping[str, Any], space: Space | None, *, closed: bool
         ProposalError: Naming the parameter, with the nearest legal value as the hint.
     """
     if not isinstance(params, Mapping) or not params:
-        raise ProposalError("A proposal names at least one parameter with its value.", key="params")
+        raise ProposalError(
+            "A proposal names at least one parameter with its value.", key="params"
+        )
     known = {} if space is None else space.distributions
     for name, value in params.items():
         if name in known:
@@ -190,20 +197,15 @@ def _unknown(name: str, known: list[str]) -> ProposalError:
 
 
 def _refuse_inactive(params: Mapping[str, Any], space: Space) -> None:
-    """Refuse a value whose condition the proposal itself (or the default) does not meet."""
-    known = {**space.defaults, **params}
+    """Refuse a value that another proposed value switches off; unnamed parents are filled to fit."""
     for name in params:
-        for parent, values in space.when.get(name, {}).items():
-            assumed = space.active_part(known)
-            if parent in assumed and space.is_active(name, assumed):
-                continue
-            if parent not in params and parent not in space.defaults:
+        for parent, values in space.ancestors(name).items():
+            if parent not in params or any(same(params[parent], v) for v in values):
                 continue
             options = " or ".join(repr(v) for v in values)
-            given = repr(assumed[parent]) if parent in assumed else "inactive"
             raise ProposalError(
                 f"`{name}` has no effect: it is active only with `{parent}` = {options}, "
-                f"and `{parent}` is {given}.",
+                f"and `{parent}` is {params[parent]!r}.",
                 key=name,
                 hint=f"Set `{parent}` to {options}, or leave `{name}` out.",
             )
@@ -239,5 +241,3 @@ def _legal_neighbour(params: Mapping[str, Any], space: Space) -> str | None:
     chosen = coder.decode(offered[gap.argmin()])
     named = {n: chosen[n] for n in params if n in chosen}
     return f"The nearest legal configuration found is {json.dumps(named)}."
-
-

@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 
 from sweeper.optimizer.encoding import Array
 from sweeper.optimizer.encoding import Coder
+from sweeper.optimizer.space import MOST_DRAWS
 from sweeper.optimizer.space import SpaceExhausted
-
-#: Attempts at a legal configuration before the space counts as exhausted.
-MOST_DRAWS = 256
 
 # More combinations than this are drawn rather than listed.
 _MOST_COMBINATIONS = 100_000

@@ -10,6 +10,7 @@ arXiv 2402.02229). numpy and scipy only.
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -53,6 +54,7 @@ class GaussianProcess:
         rng: Source of the sampled settings.
         prior: Prior over settings.
         settings: Number of settings to average over; 1 keeps the most probable one.
+        standardise: Whether values are shifted and scaled to mean 0 and deviation 1 first.
     """
 
     def __init__(
@@ -63,10 +65,12 @@ class GaussianProcess:
         rng: np.random.Generator,
         prior: Prior | None = None,
         settings: int = 8,
+        *,
+        standardise: bool = True,
     ) -> None:
         self.features, self.owner = features, owner
-        self.shift = float(np.mean(values))
-        spread = float(np.std(values))
+        self.shift = float(np.mean(values)) if standardise else 0.0
+        spread = float(np.std(values)) if standardise else 1.0
         self.scale = spread if spread > 0 else 1.0
         self._y = (values - self.shift) / self.scale
         self._d = int(owner.max()) + 1 if len(owner) else 0
@@ -77,6 +81,20 @@ class GaussianProcess:
         thetas = [best, *self._sampled(best, settings - 1, rng)]
         self.thetas = np.stack(thetas)
         self._solved = [self._solve(theta) for theta in thetas]
+
+    def with_fantasies(self, features: Array, values: Array) -> GaussianProcess:
+        """Return this process with further, imagined observations under the same settings."""
+        grown = copy.copy(self)
+        grown.features = np.concatenate([self.features, features])
+        grown._y = np.concatenate([self._y, (values - self.shift) / self.scale])
+        grown._gaps = grown._squared_gaps(grown.features, grown.features)
+        grown._solved = [grown._solve(theta) for theta in self.thetas]
+        return grown
+
+    @property
+    def observed(self) -> Array:
+        """The values that the process was given."""
+        return self.shift + self.scale * self._y
 
     def predict(self, features: Array) -> tuple[Array, Array]:
         """Return mean and standard deviation of the noise-free value, one row a setting."""

@@ -158,9 +158,7 @@ def _numbers(
 def _attributes(connection: Connection, table: Any, chosen: Any) -> dict[int, dict[str, Any]]:
     attributes: dict[int, dict[str, Any]] = defaultdict(dict)
     order = next(iter(table.primary_key.columns)).name
-    for i, key, text in connection.execute(
-        _select(table, ("key", "value_json"), chosen, order)
-    ):
+    for i, key, text in connection.execute(_select(table, ("key", "value_json"), chosen, order)):
         attributes[i][key] = json.loads(text)
     return attributes
 

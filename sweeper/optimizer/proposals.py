@@ -145,5 +145,3 @@ def _parsed(attributes: Mapping[str, Any]) -> list[Proposal]:
         if key.startswith(_PREFIX)
     ]
     return sorted(found, key=lambda p: p.order)
-
-

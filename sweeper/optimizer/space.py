@@ -29,12 +29,15 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
     from sweeper.constraints import Constraint
-    from sweeper.program import Parameter
+    from sweeper.parameters import Parameter
+    from sweeper.parameters import Scalar
     from sweeper.program import Program
-    from sweeper.program import Scalar
 
 #: User attribute of the study that holds `to_document`.
 SEARCH_SPACE = "search_space"
+
+#: Attempts at a legal configuration before the space counts as exhausted.
+MOST_DRAWS = 256
 
 _CONSTRAINTS = "constraints"
 
@@ -67,6 +70,13 @@ class Space:
             parent in params and any(same(params[parent], value) for value in values)
             for parent, values in self.when.get(name, {}).items()
         )
+
+    def ancestors(self, name: str) -> dict[str, tuple[Any, ...]]:
+        """Return every parameter that `name` hangs on, with the values that keep it active."""
+        found: dict[str, tuple[Any, ...]] = {}
+        for parent, values in self.when.get(name, {}).items():
+            found |= {**self.ancestors(parent), parent: values}
+        return found
 
     def active_part(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return `params` in order, without unknown names and inactive parameters."""

@@ -41,9 +41,7 @@ _BUSY_TIMEOUT_S = 60
 class Storage(RDBStorage):
     """An `RDBStorage` that claims trials exactly once and loads them quickly."""
 
-    def set_trial_state_values(
-        self, trial_id: int, state: TrialState, values: Any = None
-    ) -> bool:
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Any = None) -> bool:
         """Change a trial's state; to RUNNING only from WAITING, and for one caller only.
 
         Raises:

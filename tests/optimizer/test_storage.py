@@ -174,9 +174,7 @@ def test_readings_overwrite_and_skip_finished_trials(tmp_path: Path) -> None:
     set_intermediate_values(study._storage, {ids[0]: {1: 1.0}, ids[1]: {1: 5.0}})
     study.tell(second, 5.0)
 
-    refused = set_intermediate_values(
-        study._storage, {ids[0]: {1: 2.0, 4: 3.0}, ids[1]: {1: 9.0}}
-    )
+    refused = set_intermediate_values(study._storage, {ids[0]: {1: 2.0, 4: 3.0}, ids[1]: {1: 9.0}})
 
     assert refused == {ids[1]}
     assert study._storage.get_trial(ids[0]).intermediate_values == {1: 2.0, 4: 3.0}
@@ -249,7 +247,11 @@ def bulk(study: optuna.Study, n: int) -> None:
         run(
             "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json)"
             " VALUES (?, ?, ?, ?)",
-            [(i + 1, f"x{k}", (i * 7919 + k * 31) % 997 / 997, text) for i in range(n) for k in range(8)],
+            [
+                (i + 1, f"x{k}", (i * 7919 + k * 31) % 997 / 997, text)
+                for i in range(n)
+                for k in range(8)
+            ],
         )
         run(
             "INSERT INTO trial_values (trial_id, objective, value, value_type)"
