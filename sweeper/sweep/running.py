@@ -35,7 +35,7 @@ def executor_for(program: Program, asked: str | None, fixed: str | None) -> str:
 
 @contextmanager
 def conducting(
-    program: Program, executor: str | None, options: Options
+    program: Program, executor: str | None, options: Options, *, join: str | None = None
 ) -> Iterator[tuple[Session, Conductor]]:
     """Open the study, check the approval, take the lease, and give it back at the end.
 
@@ -43,7 +43,7 @@ def conducting(
         NotApprovedError: No approval covers the program.
         LeaseHeldError: Another conductor holds the study.
     """
-    opened = open_study(program)
+    opened = open_study(program, join=join)
     name = executor_for(program, executor, opened.row.executor)
     _require_approval(opened, name)
     held = lease.acquire(opened.database, opened.uid, ttl_s=LEASE_TTL_S)

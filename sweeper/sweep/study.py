@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -83,7 +82,9 @@ def script_sha256(program: Program) -> str:
     return digest.hexdigest()
 
 
-def locate(program: Program, database: Database) -> studies.Study | None:
+def locate(
+    program: Program, database: Database, join: str | None = None
+) -> studies.Study | None:
     """Find the study that belongs to the program's folder.
 
     Returns:
@@ -98,6 +99,8 @@ def locate(program: Program, database: Database) -> studies.Study | None:
         found = studies.by_uid(database, projection.uid)
         approval.refuse_reset(projection, None if found is None else found.uid)
         return found
+    if join is not None:
+        return _joined(database, join)
     namesakes = studies.by_name(database, program.name)
     if database.dialect == "sqlite":
         return namesakes[-1] if namesakes else None
@@ -113,6 +116,14 @@ def locate(program: Program, database: Database) -> studies.Study | None:
             key="name",
         )
     return None
+
+
+def _joined(database: Database, uid: str) -> studies.Study:
+    found = studies.by_uid(database, uid)
+    if found is None:
+        known = ", ".join(each.uid for each in studies.everything(database)) or "none"
+        raise RefusedError(f"The database holds no study {uid} (it holds {known}).", key="join")
+    return found
 
 
 def create(program: Program, database: Database) -> studies.Study:
@@ -131,12 +142,12 @@ def create(program: Program, database: Database) -> studies.Study:
     )
 
 
-def open_study(program: Program, *, sampler_budget: int | None = None) -> OpenStudy:
+def open_study(program: Program, *, join: str | None = None) -> OpenStudy:
     """Open the approved study of a program.
 
     Args:
         program: The program as it is now.
-        sampler_budget: Trials that the sampler may count on; default the envelope's jobs.
+        join: Uid of a study in a shared database that the folder joins.
 
     Raises:
         NotApprovedError: No study was approved in this folder.
@@ -150,12 +161,12 @@ def open_study(program: Program, *, sampler_budget: int | None = None) -> OpenSt
         if projection is None:
             raise not_approved()
     database = open_database(url)
-    row = locate(program, database)
+    row = locate(program, database, join)
     if row is None:
         database.close()
         raise not_approved()
-    _refuse_other_study(program, row)
-    study = _optuna_study(program, url, row, sampler_budget or program.budget.max_jobs)
+    refuse_other_study(program, row)
+    study = _optuna_study(program, url, row)
     return OpenStudy(program, folder, database, row, study)
 
 
@@ -167,7 +178,12 @@ def not_approved() -> NotApprovedError:
     )
 
 
-def _refuse_other_study(program: Program, row: studies.Study) -> None:
+def refuse_other_study(program: Program, row: studies.Study) -> None:
+    """Refuse a program that describes another study than the folder holds.
+
+    Raises:
+        RefusedError: Name, metric, direction or a set of choices has changed.
+    """
     changed = [
         (key, was, now)
         for key, was, now in (
@@ -203,7 +219,7 @@ def _changed_choices(program: Program, document: str) -> list[tuple[str, object,
 
 
 def _optuna_study(
-    program: Program, url: str, row: studies.Study, sampler_budget: int
+    program: Program, url: str, row: studies.Study
 ) -> optuna.Study:
     import optuna
 
@@ -222,7 +238,7 @@ def _optuna_study(
         load_if_exists=True,
         sampler=BlendedSampler(
             seed=int(row.uid, 16) % 2**31,
-            budget=sampler_budget,
+            budget=program.budget.max_jobs,
             space=space.of_program(program),
         ),
         pruner=BudgetPruner(resource_max=None if resource is None else resource.scaled_max),
@@ -277,19 +293,3 @@ def uncovered(opened: OpenStudy, executor: str) -> list[str]:
     """Return one sentence for everything that the newest approval does not cover."""
     current = approval.current(opened.database, opened.uid)
     return approval.uncovered(current, covers(opened.program, executor))
-
-
-def record_approval(program: Program, executor: str, by: str) -> studies.Study:
-    """Record a person's yes to the program's envelope and scope, creating the study if needed."""
-    database = open_database(storage_url(program))
-    try:
-        row = locate(program, database) or create(program, database)
-        _refuse_other_study(program, row)
-        approval.record(database, row.uid, covers(program, executor), by, time.time())
-        current = approval.current(database, row.uid)
-        if current is not None:
-            approval.write_projection(Folder(program.folder).approval, row.uid, current)
-        return row
-    finally:
-        database.close()
-
