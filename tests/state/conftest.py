@@ -15,6 +15,7 @@ from tests.doubles.postgres import binaries
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for all tests; skips where there is none."""
     programs = binaries()
     if programs is None:
         pytest.skip("PostgreSQL's initdb and pg_ctl are not installed")
@@ -49,9 +50,11 @@ def opened() -> Iterator[Callable[..., Database]]:
 
 @pytest.fixture
 def database(url: str, opened: Callable[..., Database]) -> Database:
+    """An open database of each kind."""
     return opened(url)
 
 
 @pytest.fixture
 def file_database(tmp_path: Path, opened: Callable[..., Database]) -> Database:
+    """An open SQLite database."""
     return opened(sqlite_url(tmp_path / "runs" / "sweep.db"))

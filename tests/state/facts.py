@@ -18,20 +18,24 @@ PRICE = 6_667  # micro-dollars a minute: 0.40 USD an hour
 
 
 def envelope(**limits: Any) -> rules.Envelope:
+    """An envelope with room for all but ten jobs."""
     roomy = {"max_jobs": 10, "max_walltime_s": 1e6, "max_timeout_s": 600.0, "max_parallel": 100}
     return rules.Envelope(**{**roomy, **limits})
 
 
 def covers(**changes: Any) -> Covers:
+    """What a person approves."""
     limits = changes.pop("envelope", envelope())
     return Covers(envelope=limits.as_document(), **changes)
 
 
 def approve(database: Database, **limits: Any) -> int:
+    """Approve an envelope for the study."""
     return approval.record(database, UID, covers(envelope=envelope(**limits)), "ada", NOW)
 
 
 def study(database: Database, uid: str = UID) -> studies.Study:
+    """Create the study."""
     return studies.create(
         database,
         uid=uid,
@@ -45,6 +49,7 @@ def study(database: Database, uid: str = UID) -> studies.Study:
 
 
 def reserve(ledger: Ledger, database: Database, trial: int, **changes: Any) -> Reservation:
+    """Reserve a job for a trial."""
     asked: dict[str, Any] = {
         "purpose": f"digits/{trial}/{changes.get('attempt', '1')}",
         "trial": trial,
@@ -61,6 +66,7 @@ def reserve(ledger: Ledger, database: Database, trial: int, **changes: Any) -> R
 
 
 def submit(ledger: Ledger, database: Database, trial: int, **changes: Any) -> Reservation:
+    """Reserve a job and submit it."""
     paid = reserve(ledger, database, trial, **changes)
     ledger.submitting(database.transaction, paid, NOW + 1)
     ledger.submitted(database.transaction, paid, f"job-{paid.id}", NOW + 2)
@@ -68,6 +74,7 @@ def submit(ledger: Ledger, database: Database, trial: int, **changes: Any) -> Re
 
 
 def settle(ledger: Ledger, database: Database, row_id: int, **changes: Any) -> None:
+    """Settle a job that ran for a minute."""
     facts: dict[str, Any] = {
         "outcome": "complete",
         "value": 0.5,

@@ -26,6 +26,7 @@ Open = Callable[..., Database]
 
 
 def test_the_tables_are_those_of_the_schema(database: Database) -> None:
+    """Names and NOT NULL of every column are as declared, on both databases."""
     with database.read() as connection:
         inspector = sqlalchemy.inspect(connection)
         for name, declared in schema.TABLES.items():
@@ -37,6 +38,7 @@ def test_the_tables_are_those_of_the_schema(database: Database) -> None:
 
 
 def test_a_plain_sqlite_program_finds_the_write_ahead_log(file_database: Database) -> None:
+    """The journal mode is a property of the file, so Optuna and the dashboard inherit it."""
     assert file_database.path is not None
     with closing(sqlite3.connect(file_database.path)) as plain:
         assert plain.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -44,11 +46,14 @@ def test_a_plain_sqlite_program_finds_the_write_ahead_log(file_database: Databas
 
 
 def test_a_commit_outlives_a_power_cut(file_database: Database) -> None:
+    """Every connection of ours syncs at commit."""
     with file_database.read() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2  # FULL
 
 
 def test_an_exception_rolls_everything_back(database: Database) -> None:
+    """Even one that is no error."""
+
     def _half_done() -> None:
         with database.transaction() as connection:
             connection.execute(tables.request.insert().values(**_request()))
@@ -79,6 +84,7 @@ def test_reading_then_writing_is_one_step_on_sqlite(file_database: Database) -> 
 
 
 def test_a_reader_sees_the_last_commit_while_a_writer_works(database: Database) -> None:
+    """Reading neither waits nor sees what is not committed."""
     with database.transaction() as connection:
         connection.execute(tables.request.insert().values(**_request()))
         assert _count(database) == 0
@@ -88,6 +94,7 @@ def test_a_reader_sees_the_last_commit_while_a_writer_works(database: Database) 
 def test_a_database_that_stays_locked_is_said_to_be_away(
     tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Waiting has an end, and the error says that it may pass."""
     monkeypatch.setattr(database_module, "BUSY_TIMEOUT_S", 0.05)
     database = opened(sqlite_url(tmp_path / "sweep.db"))
     other = opened(sqlite_url(tmp_path / "sweep.db"))
@@ -100,6 +107,7 @@ def test_a_database_that_stays_locked_is_said_to_be_away(
 
 
 def test_six_processes_may_create_one_database_at_once(url: str) -> None:
+    """None of them fails and the tables are made once."""
     program = "import sys; from sweeper.state.database import open_database as o; o(sys.argv[1])"
     children = [
         subprocess.Popen([sys.executable, "-c", program, url], stderr=subprocess.PIPE)
@@ -110,6 +118,7 @@ def test_six_processes_may_create_one_database_at_once(url: str) -> None:
 
 
 def test_nothing_is_created_for_those_who_only_look(tmp_path: Path, url: str) -> None:
+    """`create=False` leaves no file behind."""
     with pytest.raises(StateError, match="No study is recorded"):
         open_database(url, create=False)
     assert list(tmp_path.iterdir()) == []
@@ -117,6 +126,7 @@ def test_nothing_is_created_for_those_who_only_look(tmp_path: Path, url: str) ->
 
 @pytest.mark.parametrize("name", ["a b", "what?", "50%25", "ümlaut", "a#b", "semi;colon"])
 def test_a_folder_may_have_any_name(tmp_path: Path, opened: Open, name: str) -> None:
+    """What is special in a URL is ordinary in a path."""
     path = tmp_path / name / "sweep.db"
     database = opened(sqlite_url(path))
     assert database.path == path
@@ -125,6 +135,7 @@ def test_a_folder_may_have_any_name(tmp_path: Path, opened: Open, name: str) -> 
 
 
 def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
+    """It is refused, not overwritten."""
     path = tmp_path / "sweep.db"
     path.write_text("this is a shopping list, and a long one at that\n" * 100)
     with pytest.raises(StateError, match="cannot be used as an SQLite database"):
@@ -133,6 +144,7 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_place_of_the_file_is_an_error_with_its_name(tmp_path: Path) -> None:
+    """The sentence names the path."""
     with pytest.raises(StateError, match=str(tmp_path)):
         open_database(sqlite_url(tmp_path))
 
@@ -147,6 +159,7 @@ def test_a_folder_in_place_of_the_file_is_an_error_with_its_name(tmp_path: Path)
     ],
 )
 def test_an_unusable_url_is_refused_without_showing_a_password(url: str, said: str) -> None:
+    """Neither sentence nor hint repeats it."""
     with pytest.raises(StateError, match=said) as caught:
         open_database(url)
     assert caught.value.key == "storage"
@@ -157,6 +170,7 @@ def test_an_unusable_url_is_refused_without_showing_a_password(url: str, said: s
 def test_a_server_that_is_not_there_is_said_to_be_away_without_its_password(
     tmp_path: Path,
 ) -> None:
+    """So a conductor may wait for it."""
     url = f"postgresql+psycopg://ada:hunter2@/db?host={tmp_path}"
     with pytest.raises(DatabaseAwayError) as caught:
         open_database(url)
@@ -167,6 +181,7 @@ def test_a_server_that_is_not_there_is_said_to_be_away_without_its_password(
 def test_the_usual_spellings_of_a_postgresql_url_work(
     postgres: PostgresServer, opened: Open
 ) -> None:
+    """The driver need not be named."""
     url = postgres.new_database()
     for spelled in ("postgresql://", "postgres://"):
         assert opened(url.replace("postgresql+psycopg://", spelled)).dialect == "postgresql"
@@ -174,6 +189,7 @@ def test_the_usual_spellings_of_a_postgresql_url_work(
 
 @pytest.mark.postgres
 def test_a_cut_connection_is_away_and_then_back(postgres: PostgresServer, opened: Open) -> None:
+    """A restarted server undoes the open transaction; the next one works."""
     database = opened(postgres.new_database())
 
     def _cut_in_the_middle() -> None:
