@@ -184,7 +184,7 @@ def refuse_other_study(program: Program, row: studies.Study) -> None:
     Raises:
         RefusedError: Name, metric, direction or a set of choices has changed.
     """
-    changed = [
+    changed: list[tuple[str, object, object]] = [
         (key, was, now)
         for key, was, now in (
             ("name", row.name, program.name),
@@ -234,7 +234,7 @@ def _optuna_study(
     study = optuna.create_study(
         storage=storage,
         study_name=_optuna_name(storage, row),
-        direction=row.direction,
+        direction=program.goal.direction,
         load_if_exists=True,
         sampler=BlendedSampler(
             seed=int(row.uid, 16) % 2**31,

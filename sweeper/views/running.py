@@ -54,7 +54,7 @@ def run(
         stream = sys.stderr if quiet else sys.stdout
         with _pages(folder), LiveView(lambda: _look(folder), stream) as view:
             for event in conductor.run():
-                view.show(Shown(0, time.time(), event.kind, event.trial, dict(event.detail)))
+                view.show(Shown(event.kind, event.trial, dict(event.detail), time.time()))
         state, reason = conductor.state, conductor.stop_reason
     write_report(program.path)
     return state, reason
