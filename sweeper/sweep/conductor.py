@@ -216,7 +216,7 @@ class Conductor:
             return
         yield closing.tell(session, row, flight.trial_id)
         self._finished += 1
-        yield from self._judge.renew(row)
+        yield from self._judge.renew()
         self._stop_on(row)
 
     def _stop_on(self, row: JobRow) -> None:
@@ -367,4 +367,3 @@ class Conductor:
         yield from self._judge.renew()
         studies.set_state(session.transaction, session.opened.uid, self.state, self.stop_reason)
         yield Event("sweep_finished", None, {"state": self.state, "reason": self.stop_reason})
-
