@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sweeper.budget.prices import format_duration
-from sweeper.jobs.executor import JobReport
-from sweeper.jobs.executor import Stage
 from sweeper.jobs.crash import Crash
 from sweeper.jobs.crash import last_crash
 from sweeper.jobs.crash import without_rank
+from sweeper.jobs.executor import JobReport
+from sweeper.jobs.executor import Stage
 
 Cause = Literal["oom", "script", "timeout", "killed", "lost", "budget", "no metric", "diverged"]
 
@@ -49,7 +49,7 @@ _FIXES = (
     (r"gated repo|awaiting a review", "Accept the model's terms on its page, with this account."),
     (
         r"401 Client Error|Invalid user token",
-        "Log in (`hf auth login`), or name HF_TOKEN in `secrets`.",
+        "Log in with `hf auth login`, or name HF_TOKEN in `secrets`.",
     ),
     (r"No space left on device", "Free disk space, or lower how many checkpoints are kept."),
     (r"CUDA.*(?:not available|no kernel image)", "Take hardware that fits this build of torch."),
@@ -58,10 +58,10 @@ _FIX_BY_CAUSE: dict[Cause, str] = {
     "oom": "Lower the batch size or the sequence length, or take hardware with more memory.",
     "script": "Run `sweeper try` to see the script fail here, and correct it at the line shown.",
     "timeout": "Raise `max_timeout`, or train for fewer steps.",
-    "killed": "Look who ended it (a memory limit, a restart, a person); `sweeper run` tries again.",
+    "killed": "See who ended it (a memory limit, a restart, a person); `sweeper run` tries again.",
     "lost": "Nothing to do: another attempt follows while the budget allows.",
     "budget": "Raise the limit in program.md and approve it again, or leave the result as it is.",
-    "no metric": "Print the metric under the name that Goal gives, or correct `metric` under Goal.",
+    "no metric": "Print the metric under the name that Goal gives, or correct `metric` there.",
     "diverged": "Lower the upper bound of the learning rate, or clip the gradients.",
 }
 
@@ -73,7 +73,7 @@ class Failure:
     Attributes:
         cause: Its kind.
         sentence: What happened, for people.
-        signature: The same for the same fault: of a crash its exception and places, else the cause.
+        signature: The same for the same fault: a crash's exception and places, else the cause.
         excerpt: The last lines of the log.
         fix: One thing to do about it.
     """
