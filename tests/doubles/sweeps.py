@@ -6,6 +6,8 @@ import functools
 import json
 import sqlite3
 import tempfile
+from datetime import UTC
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,11 @@ ENVELOPE = {
     "max_parallel": 2,
     "allow_deletes": False,
 }
+
+
+def _naive(seconds: float) -> str:
+    """Return a moment as Optuna keeps it: UTC without saying so."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 @functools.cache
@@ -153,13 +160,26 @@ class RecordedSweep:
                 user_attrs={"sweeper:owner": 1, **attributes},
             )
         )
-        return len(self.study.get_trials(deepcopy=False)) - 1
+        number = self._count("trials") - 1
+        begun = self.begun(number)
+        self.connection.execute(
+            "UPDATE trials SET datetime_start = ?, datetime_complete = ? WHERE number = ?",
+            (_naive(begun), _naive(begun + 283) if state.is_finished() else None, number),
+        )
+        return number
+
+    def begun(self, number: int) -> float:
+        """Return when the trial or job of a number began: an hour ago, then one each minute."""
+        return NOW - 3600 + 60 * number
+
+    def _count(self, table: str) -> int:
+        return int(self.connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])
 
     def job(self, trial: int | None, **row: Any) -> int:
         """Add a ledger row, settled unless `state` says otherwise, and return its id."""
         attempt = str(row.pop("attempt", "1"))
-        number = self.connection.execute("SELECT COUNT(*) FROM sweeper_job").fetchone()[0]
-        begun = NOW - 3600 + 60 * number
+        number = self._count("sweeper_job")
+        begun = self.begun(number)
         settled = {
             "stage": "COMPLETED",
             "outcome": "complete",
