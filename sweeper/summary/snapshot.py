@@ -275,7 +275,7 @@ def _unstarted(place: Place, now: float) -> Snapshot:
         executor=program.sweep.executor,
         defaults=program.defaults(),
         goal=Goal(goal.target, goal.patience, goal.min_gain_per_usd),
-        resource=None if resource is None else Resource(resource.name, resource.max),
+        resource=None if resource is None else Resource(resource.name, resource.scaled_max),
     )
     budget = spending.budget(program.envelope().as_document(), spending.NOTHING_USED, now)
     return Snapshot(

@@ -74,6 +74,8 @@ def create_tables(connection: sqlite3.Connection) -> None:
 class RecordedSweep:
     """A folder with a study in it; trials and jobs are put there one by one.
 
+    With `copy_of`, the bytes of another one's closed database, it begins as that one's copy.
+
     Attributes:
         folder: The folder of program.md.
         study: The Optuna study.
@@ -90,6 +92,7 @@ class RecordedSweep:
         state: str = "running",
         stop_reason: str | None = None,
         envelope: dict[str, Any] | None = None,
+        copy_of: bytes | None = None,
     ) -> None:
         self.folder = folder
         self.name = name
@@ -97,12 +100,16 @@ class RecordedSweep:
         self.file = folder / "runs" / "sweep.db"
         self.file.parent.mkdir(parents=True, exist_ok=True)
         self.url = f"sqlite:///{self.file}"
-        self.file.write_bytes(_empty_database())
+        self.file.write_bytes(_empty_database() if copy_of is None else copy_of)
         self.connection = sqlite3.connect(self.file, isolation_level=None)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.storage = optuna.storages.RDBStorage(
             self.url, skip_compatibility_check=True, skip_table_creation=True
         )
+        if copy_of is not None:
+            self.study = optuna.load_study(storage=self.storage, study_name=name)
+            self.connection.execute("UPDATE sweeper_study SET folder = ?", (str(folder),))
+            return
         self.study = optuna.create_study(
             storage=self.storage, study_name=name, direction=direction
         )
@@ -174,6 +181,34 @@ class RecordedSweep:
 
     def _count(self, table: str) -> int:
         return int(self.connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])
+
+    def copy_trial(self, number: int, times: int) -> None:
+        """Add a trial's likes, with parameters, values and curve: many, quickly."""
+        (source,) = self.connection.execute(
+            "SELECT trial_id FROM trials WHERE number = ?", (number,)
+        ).fetchone()
+        first = self._count("trials")
+        columns = {
+            "trial_params": "param_name, param_value, distribution_json",
+            "trial_values": "objective, value, value_type",
+            "trial_intermediate_values": "step, intermediate_value, intermediate_value_type",
+            "trial_user_attributes": "key, value_json",
+        }
+        self.connection.execute("BEGIN")
+        for copy in range(first, first + times):
+            cursor = self.connection.execute(
+                "INSERT INTO trials (number, study_id, state, datetime_start, datetime_complete)"
+                " SELECT ?, study_id, state, datetime_start, datetime_complete FROM trials"
+                " WHERE trial_id = ?",
+                (copy, source),
+            )
+            for table, names in columns.items():
+                self.connection.execute(
+                    f"INSERT INTO {table} (trial_id, {names})"
+                    f" SELECT ?, {names} FROM {table} WHERE trial_id = ?",
+                    (cursor.lastrowid, source),
+                )
+        self.connection.execute("COMMIT")
 
     def job(self, trial: int | None, **row: Any) -> int:
         """Add a ledger row, settled unless `state` says otherwise, and return its id."""
