@@ -1,7 +1,7 @@
 """Train a small character transformer on the harbour log, with PyTorch, on a CPU or a GPU.
 
 The last tenth of the text is held out. The constants below are the parameters: sweeper writes
-other values into a copy of this file, so that it runs by itself as it stands.
+other values into a copy of this file, so that it runs by itself as it stands, in this folder.
 """
 
 import math
@@ -76,7 +76,7 @@ class CharacterModel(nn.Module):
 
 def encoded_text(device):
     """Return the training text and the held-out text as numbers, and how many there are."""
-    text = Path(__file__).with_name("text.txt").read_text(encoding="utf-8")
+    text = Path("text.txt").read_text(encoding="utf-8")
     alphabet = {character: number for number, character in enumerate(sorted(set(text)))}
     numbers = torch.tensor([alphabet[character] for character in text], device=device)
     cut = len(numbers) * 9 // 10
