@@ -251,7 +251,7 @@ class _Reader:
                 "Write a number without quotes, such as 1e-5 or 16.",
                 key,
             )
-        if not math.isfinite(bound) or abs(bound) > 2**53 and isinstance(bound, int):  # type: ignore[arg-type, operator]
+        if not math.isfinite(bound) or (abs(bound) > 2**53 and isinstance(bound, int)):  # type: ignore[arg-type, operator]
             raise self._error(
                 f"`{key}` of {self._name} is {bound}.", "Bounds are finite numbers.", key
             )
