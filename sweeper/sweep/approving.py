@@ -129,9 +129,7 @@ class Asked:
             row = locate(program, database) or create(program, database)
             refuse_other_study(program, row)
             wanted = covers(program, self._executor)
-            version = approval.record(
-                database, row.uid, wanted, getpass.getuser(), time.time()
-            )
+            version = approval.record(database, row.uid, wanted, getpass.getuser(), time.time())
             current = approval.current(database, row.uid)
             if current is None:
                 raise StateError("The approval was not recorded; approve again.")
@@ -167,4 +165,8 @@ def _shown(key: str, value: object) -> str:
         return prices.format_usd(round(value * 1_000_000))
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "any"
-    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    return (
+        {True: "yes", False: "no"}.get(value, str(value))
+        if isinstance(value, bool)
+        else str(value)
+    )

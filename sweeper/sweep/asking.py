@@ -38,9 +38,7 @@ def ask(path: Path, verb: str, argument: str | None) -> str:
                 "No conductor runs this sweep, so there is nobody to ask.",
                 hint="`sweeper run` goes on with it; `sweeper status` shows how it stands.",
             )
-        request = control.ask(
-            database, row.uid, verb, argument, getpass.getuser(), time.time()
-        )
+        request = control.ask(database, row.uid, verb, argument, getpass.getuser(), time.time())
         answer = _await(database, request)
     finally:
         database.close()

@@ -29,8 +29,10 @@ class Judge:
         self._session = session
         self._judged_at: dict[int, float] = {}
         self._known: dict[int, kept.Verdict] = {}
-        self._stops: list[stops.Finished] = []
         self._best: int | None = None
+        self._best_value: float | None = None
+        self._without_improvement = 0
+        self._learned = False
 
     def anything_measured(self) -> bool:
         """Tell whether any trial has ever printed the objective."""
@@ -76,74 +78,69 @@ class Judge:
         excerpt = "\n".join(map(str, row.failure.get("excerpt", [])))
         return f"{sentence}\n{excerpt}".strip()
 
-    def renew(self, row: JobRow | None = None) -> Iterator[Event]:
+    def renew(self) -> Iterator[Event]:
         """Judge all finished trials anew, as the noise floor may have moved; keep what changed."""
         session = self._session
-        epoch = session.opened.row.verdict_epoch
-        finished = sorted(
-            (t for t in session.study.get_trials(deepcopy=False) if t.state.is_finished()),
-            key=lambda t: (t.datetime_complete is None, t.datetime_complete, t.number),
-        )
-        results = [_result(trial) for trial in finished if _counts(trial, epoch)]
-        judged = verdicts.judge(results, direction=session.program.goal.direction)
-        self._stops = [
-            stops.Finished(
-                each.number,
-                each.state,
-                each.value,
-                judged[each.number].improves if each.number in judged else False,
-                repeat=each.repeat_of is not None,
-            )
-            for each in results
+        goal = session.program.goal
+        results = [
+            _result(trial)
+            for trial in session.study.get_trials(deepcopy=False)
+            if trial.state.is_finished() and trial.user_attrs.get("ended_by") != "not started"
         ]
-        changed = []
-        for number, each in judged.items():
-            new = kept.Verdict(
-                number, each.decision, each.reason, each.noise_floor, each.confirmed, epoch
-            )
-            if self._known.get(number) != new:
-                self._known[number] = new
-                changed.append(new)
+        judged = verdicts.judge(results, goal.direction, planned=session.program.budget.max_jobs)
+        self._without_improvement = judged.without_improvement
+        changed = [new for each in judged.verdicts if (new := self._changed(each)) is not None]
         if changed:
             kept.store(session.transaction, session.opened.uid, changed, session.now())
         yield from self._new_best(results)
 
+    def _changed(self, new: verdicts.TrialVerdict) -> kept.Verdict | None:
+        """Return what is to be stored, or None where it is stored already."""
+        row = kept.Verdict(
+            new.trial,
+            new.decision,
+            new.reason,
+            new.noise_floor,
+            new.confirmed,
+            new.verdict_epoch,
+        )
+        if self._known.get(new.trial) == row:
+            return None
+        self._known[new.trial] = row
+        return row
+
     def _new_best(self, results: list[verdicts.TrialResult]) -> Iterator[Event]:
+        """Tell of a best value, unless this conductor only learns of an old one."""
         sign = 1.0 if self._session.program.goal.direction == "minimize" else -1.0
         ranked = [
             (sign * each.value, each.number)
             for each in results
-            if each.state == "complete" and each.value is not None and each.repeat_of is None
+            if each.counts and each.value is not None and each.origin != "repeat"
         ]
+        learned, self._learned = self._learned, True
         if not ranked:
             return
         value, number = min(ranked)
         if number != self._best:
-            first = self._best is None and len(self._stops) > 1
-            self._best = number
-            if not first:
+            self._best, self._best_value = number, sign * value
+            if learned:
                 yield Event("new_best", number, {"value": sign * value})
 
     def stop_reason(self) -> str | None:
         """Return why the sweep is over although its budget is not, or None."""
-        return stops.reason(self._session.program.goal, self._stops)
-
-
-def _counts(trial: FrozenTrial, epoch: int) -> bool:
-    """Trials that never started say nothing, nor do those of an earlier script."""
-    if trial.user_attrs.get("ended_by") == "not started":
-        return False
-    return bool(trial.user_attrs.get("verdict_epoch", epoch) == epoch)
+        return stops.reason(
+            self._session.program.goal, self._best_value, self._without_improvement
+        )
 
 
 def _result(trial: FrozenTrial) -> verdicts.TrialResult:
     words = {"COMPLETE": "complete", "PRUNED": "pruned"}
-    value = trial.value if trial.state.name == "COMPLETE" else None
     return verdicts.TrialResult(
         number=trial.number,
         state=words.get(trial.state.name, "failed"),
         origin=str(trial.user_attrs.get("origin", "model")),
-        value=value,
-        curve=dict(trial.intermediate_values),
+        value=trial.value if trial.state.name == "COMPLETE" else None,
+        curve={s: v for s, v in trial.intermediate_values.items() if not math.isnan(v)},
         repeat_of=trial.user_attrs.get("repeat_of"),
+        verdict_epoch=int(trial.user_attrs.get("verdict_epoch", 1)),
     )

@@ -22,6 +22,7 @@ from sweeper.optimizer import space
 from sweeper.optimizer.storage import OWNER
 from sweeper.optimizer.storage import create_owned_trial
 from sweeper.optimizer.storage import set_intermediate_values
+from sweeper.optimizer.storage import set_trial_attrs
 from sweeper.state.ledger import Reservation
 from sweeper.sweep.flight import Flight
 from sweeper.sweep.flight import of_row
@@ -38,17 +39,20 @@ _LONGEST_BACKOFF_S = 60.0
 
 def next_trial(session: Session) -> optuna.Trial:
     """Create the next trial with its owner: the baseline, what is queued, or a new one."""
+    epoch = {"verdict_epoch": session.opened.row.verdict_epoch}
     if not has_baseline(session):
         return create_owned_trial(
             session.study,
             session.lease.epoch,
             fixed_params=session.program.defaults(),
-            user_attrs={"origin": "baseline", "verdict_epoch": session.opened.row.verdict_epoch},
+            user_attrs={"origin": "baseline", **epoch},
         )
     queued = _claim_waiting(session)
     if queued is not None:
         return queued
-    return create_owned_trial(session.study, session.lease.epoch, user_attrs={"origin": "model"})
+    return create_owned_trial(
+        session.study, session.lease.epoch, user_attrs={"origin": "model", **epoch}
+    )
 
 
 def has_baseline(session: Session) -> bool:
@@ -69,9 +73,12 @@ def _claim_waiting(session: Session) -> optuna.Trial | None:
 
     waiting = session.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
     for trial in waiting:
-        session.storage.set_trial_user_attr(trial._trial_id, OWNER, session.lease.epoch)
-        if "origin" not in trial.user_attrs:
-            session.storage.set_trial_user_attr(trial._trial_id, "origin", "queued")
+        mine = {
+            OWNER: session.lease.epoch,
+            "origin": trial.user_attrs.get("origin", "queued"),
+            "verdict_epoch": session.opened.row.verdict_epoch,
+        }
+        set_trial_attrs(session.storage, trial._trial_id, user=mine)
         if session.storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING):
             return optuna.Trial(session.study, trial._trial_id)
     return None
@@ -243,4 +250,3 @@ def output_repo(session: Session, trial: int) -> str | None:
         return None
     name = f"{session.opened.row.name}-{session.opened.uid}-{trial}"
     return patterns[0].replace("*", name)
-

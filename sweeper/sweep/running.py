@@ -121,5 +121,3 @@ def make_executor(opened: OpenStudy, name: str) -> Executor:
         key="executor",
         hint="Use local, or dry to rehearse.",
     )
-
-

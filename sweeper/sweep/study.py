@@ -82,9 +82,7 @@ def script_sha256(program: Program) -> str:
     return digest.hexdigest()
 
 
-def locate(
-    program: Program, database: Database, join: str | None = None
-) -> studies.Study | None:
+def locate(program: Program, database: Database, join: str | None = None) -> studies.Study | None:
     """Find the study that belongs to the program's folder.
 
     Returns:
@@ -218,9 +216,7 @@ def _changed_choices(program: Program, document: str) -> list[tuple[str, object,
     return found
 
 
-def _optuna_study(
-    program: Program, url: str, row: studies.Study
-) -> optuna.Study:
+def _optuna_study(program: Program, url: str, row: studies.Study) -> optuna.Study:
     import optuna
 
     from sweeper.optimizer import space
