@@ -311,7 +311,7 @@ def write_once(folder: str, name: str, document: dict[str, object]) -> bool:
 
 
 def _write_temporary(folder: str, name: str, document: dict[str, object]) -> str:
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}")
+    temporary = os.path.join(folder, f".{name}.{os.urandom(8).hex()}")
     with open(temporary, "w", encoding="utf-8") as file:
         json.dump(document, file)
         file.flush()
