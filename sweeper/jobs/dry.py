@@ -150,6 +150,7 @@ class DryExecutor:
     """
 
     name = "dry"
+    tick_s = 0.05
 
     def __init__(
         self,

@@ -49,6 +49,7 @@ class LocalExecutor:
     """
 
     name = "local"
+    tick_s = 0.1
 
     def __init__(
         self, run_folder: Path, uid: str, study: str, *, device_locks: Path | None = None
