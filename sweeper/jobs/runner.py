@@ -69,18 +69,14 @@ def main(folder: str) -> int:
 def claim(folder: str, spec: dict[str, object]) -> bool:
     """Claim the attempt for this process; False if another one did before.
 
-    A link can be made only once and only to a file that is whole, so no claim is ever empty.
+    Machine and boot come with the spec, as the sweep names them; the rest is this process.
     """
-    names = ("uid", "reservation", "purpose", "created_at")
-    document = {name: spec[name] for name in names}
-    temporary = _write_temporary(folder, CLAIM, {**document, **identity(os.getpid())})
-    try:
-        os.link(temporary, os.path.join(folder, CLAIM))
-    except FileExistsError:
-        return False
-    finally:
-        os.unlink(temporary)
-    return True
+    if spec["reservation"] != os.environ.get("SWEEPER_RESERVATION"):
+        raise SystemExit(f"{folder}/{SPEC} bears another reservation than this process")
+    names = ("uid", "reservation", "purpose", "created_at", "machine_id", "boot_id")
+    pid = os.getpid()
+    me = {"pid": pid, "process_started": process_started(pid)}
+    return write_once(folder, CLAIM, {**{name: spec[name] for name in names}, **me})
 
 
 def run(folder: str, spec: dict[str, object], mask: set[int]) -> None:
@@ -224,26 +220,6 @@ def _redirect(folder: str) -> None:
     os.close(log)
 
 
-def identity(pid: int) -> dict[str, object]:
-    """Return what tells a process from any other, on any machine, after any restart."""
-    return {
-        "machine_id": machine_id(),
-        "boot_id": boot_id(),
-        "pid": pid,
-        "process_started": process_started(pid),
-    }
-
-
-def machine_id() -> str:
-    """Return this machine's lasting name, "" where it has none."""
-    return _text("/etc/machine-id").strip()
-
-
-def boot_id() -> str:
-    """Return the name of this run of the machine."""
-    return _text("/proc/sys/kernel/random/boot_id").strip()
-
-
 def process_started(pid: int) -> str:
     """Return a process's start time in the kernel's ticks, "" when it has ended.
 
@@ -317,6 +293,21 @@ def read(folder: str, name: str) -> dict[str, object] | None:
 def write(folder: str, name: str, document: dict[str, object]) -> None:
     """Write a job's document; whoever reads it sees all of it or none, also after a power cut."""
     os.replace(_write_temporary(folder, name, document), os.path.join(folder, name))
+
+
+def write_once(folder: str, name: str, document: dict[str, object]) -> bool:
+    """Write a job's document unless there is one; False if there was.
+
+    A link can be made only once and only to a file that is whole, so no document is ever empty.
+    """
+    temporary = _write_temporary(folder, name, document)
+    try:
+        os.link(temporary, os.path.join(folder, name))
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(temporary)
+    return True
 
 
 def _write_temporary(folder: str, name: str, document: dict[str, object]) -> str:
