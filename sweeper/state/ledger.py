@@ -78,7 +78,7 @@ class Ledger(Accounts):
         attempt: str,
         executor: str,
         flavor: str,
-        micro_usd_per_minute: int,
+        micro_usd_per_minute: int | None,
         params: Mapping[str, object],
         seed: int,
         now: float,
@@ -93,7 +93,7 @@ class Ledger(Accounts):
             attempt: "1", "2", … or "e1", … for an evaluation.
             executor: "local", "hf" or "dry".
             flavor: Hardware.
-            micro_usd_per_minute: Price of a started minute.
+            micro_usd_per_minute: Price of a started minute; None, where unknown, is refused.
             params: The trial's parameters as read back from the study.
             seed: Seed of the attempt.
             now: UTC seconds.
@@ -379,7 +379,7 @@ class Ledger(Accounts):
         purpose: str,
         executor: str,
         flavor: str,
-        micro_usd_per_minute: int,
+        micro_usd_per_minute: int | None,
         now: float,
         held_back_jobs: int,
     ) -> rules.Grant:

@@ -348,6 +348,7 @@ def test_rows_can_be_asked_for_by_state_and_trial(database: Database, ledger: Le
     assert [row.id for row in ledger.jobs()] == mine
     assert [row.id for row in ledger.jobs(states=["submitted", "settled"])] == mine
     assert [row.id for row in ledger.jobs(states=["settled"], trial=1)] == mine[:1]
+    assert [row.id for row in ledger.open_jobs()] == mine[1:]
     assert ledger.jobs(trial=7) == []
     with pytest.raises(StateError, match="has no job row"):
         Ledger(database, "another1").job(mine[0])
