@@ -72,10 +72,6 @@ class Accounts:
             rows = connection.execute(query.order_by(tables.job.c.id)).all()
         return [booking.from_columns(row._mapping) for row in rows]
 
-    def open_jobs(self) -> list[JobRow]:
-        """Return the rows that still bind money, in the order of reservation."""
-        return self.jobs(schema.OPEN_STATES)
-
     def job(self, row_id: int) -> JobRow:
         """Return one row.
 

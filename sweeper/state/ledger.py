@@ -121,7 +121,8 @@ class Ledger(Accounts):
                     "flavor": flavor,
                     "timeout_s": grant.timeout_s,
                     "clipped": int(grant.clipped),
-                    "micro_usd_per_minute": micro_usd_per_minute,
+                    # Only what costs nothing is granted without a price.
+                    "micro_usd_per_minute": micro_usd_per_minute or 0,
                     "reserved_micro_usd": grant.micro_usd,
                     "params": json.dumps(dict(params)),
                     "seed": seed,
