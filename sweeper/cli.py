@@ -182,7 +182,11 @@ def run(
         document = running.detach(program, sys.argv[1:])
         _print(document) if as_json else print(running.detached_text(document))
         return
-    state, reason = running.run(program, executor, options, quiet=as_json, join=join)
+    try:
+        state, reason = running.run(program, executor, options, quiet=as_json, join=join)
+    except KeyboardInterrupt:
+        print("Interrupted. Running jobs go on; `sweeper run` takes them up.", file=sys.stderr)
+        raise typer.Exit(1) from None
     if as_json:
         _print(_status_document(path))
     else:
