@@ -59,6 +59,7 @@ class Program:
         search_space: Parameters by name, in the order of the page.
         constraints: Conditions that every configuration meets.
         budget: What may be spent.
+        warnings: What is allowed but probably not meant, a sentence each.
         blocks: The page's blocks by heading, for `line_of`.
     """
 
@@ -71,6 +72,7 @@ class Program:
     search_space: Mapping[str, Parameter]
     constraints: tuple[Constraint, ...]
     budget: Budget
+    warnings: tuple[str, ...] = ()
     blocks: Mapping[str, Block] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -160,6 +162,7 @@ def _read(file: Path) -> Program:
     _require(blocks, text)
     blocks = _with_older_scope(blocks)
     space = declarations.read(blocks[SEARCH_SPACE])
+    conditions, warnings = declarations.read_constraints(blocks[SEARCH_SPACE], space)
     program = Program(
         path=file,
         sha256=hashlib.sha256(content).hexdigest(),
@@ -168,8 +171,9 @@ def _read(file: Path) -> Program:
         scope=faults.read(Scope, _block(Scope.heading, blocks)),
         training=faults.read(Training, blocks[Training.heading]),
         search_space=space,
-        constraints=declarations.read_constraints(blocks[SEARCH_SPACE], space),
+        constraints=conditions,
         budget=faults.read(Budget, blocks[Budget.heading]),
+        warnings=warnings,
         blocks=blocks,
     )
     consistency.check(program)
