@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,8 @@ from sweeper.state.ledger import Reservation
 
 UID = "9f3a01bc"
 STUDY = "digits"
+#: Jobs are ended by their reservation: two test runs on one machine must not share any.
+_SESSION = secrets.token_hex(8)
 #: Nothing that is waited for here takes longer.
 PATIENCE_S = 20.0
 
@@ -27,7 +30,7 @@ def reservation(
 ) -> Reservation:
     """Return a reservation as the ledger would make it; its nonce follows from its purpose."""
     purpose = f"{STUDY}/{trial}/{attempt}" if trial is not None else f"task/{attempt}"
-    nonce = hashlib.md5(purpose.encode()).hexdigest()
+    nonce = hashlib.md5(f"{_SESSION} {purpose}".encode()).hexdigest()
     return Reservation(
         id=1,
         uid=UID,

@@ -127,7 +127,7 @@ def test_a_runner_asked_to_end_by_somebody_else_ends_its_script_and_says_so(
     report = local.ended(job)
 
     assert (report.stage, report.signal) == (Stage.ERROR, signal.SIGTERM)
-    assert bearers(paid) == []
+    local.until(lambda: bearers(paid) == [])
 
 
 def test_a_script_that_ignores_the_request_is_killed_after_its_grace(local: LocalBench) -> None:
