@@ -1,4 +1,4 @@
-"""What is executed: each way of passing parameters, templates, environments, launchers, secrets."""
+"""What is executed: the ways of passing parameters, templates, launchers, secrets."""
 
 from __future__ import annotations
 

@@ -23,7 +23,9 @@ needs_torch = pytest.mark.skipif(
 )
 
 
-def python(script: str, *options: str, path: tuple[Path, ...] = (), cwd: Path | None = None) -> str:
+def python(
+    script: str, *options: str, path: tuple[Path, ...] = (), cwd: Path | None = None
+) -> str:
     """Run a script with our folder first on its path; return what it said."""
     places = os.pathsep.join(map(str, (command.INSIDE, *path)))
     done = subprocess.run(
@@ -144,7 +146,7 @@ def test_a_script_reports_by_hand_past_a_replaced_standard_output() -> None:
     )
     reader = MetricReader("eval_loss")
 
-    assert [tuple(reader.feed(line))[0][:2] for line in said.splitlines()] == [
+    assert [next(iter(reader.feed(line)))[:2] for line in said.splitlines()] == [
         (3, 1 / 3),
         (4, 1.0),
     ]
@@ -204,7 +206,7 @@ TINY = """
 def test_an_unmodified_trainer_script_reports_in_full_precision(
     local: LocalBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Through the executor, the runner and the reader, to the last bit, with the trainer's step."""
+    """Through the executor, the runner and the reader, to the last bit, with its step."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     paid = reservation()
     job = local.run(TINY, paid, args=["--output_dir", "{output_dir}"], parameters="json")
