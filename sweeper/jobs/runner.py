@@ -187,6 +187,8 @@ def _start(spec: dict[str, object], mask: set[int]) -> tuple[int, int]:
     if child == 0:
         os.close(writing)
         _become(spec, reading, mask)
+    # Both sides make the group, so it is there whoever comes first.
+    os.setpgid(child, child)
     os.close(reading)
     return child, writing
 
