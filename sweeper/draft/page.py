@@ -36,17 +36,18 @@ _LENGTHS = frozenset(
 _FEWEST_JOBS, _MOST_JOBS, _JOBS_PER_PARAMETER = 12, 40, 3
 
 
-def draft_program(script: Path, *, name: str | None = None) -> str:
+def draft_program(script: Path, *, name: str | None = None, folder: Path | None = None) -> str:
     """Return a program.md for a training script, read from its text without running it.
 
     Args:
-        script: The script; the page is meant for its folder.
+        script: The script.
         name: The sweep's name; default the folder's.
+        folder: Where the page will lie; default the script's folder.
 
     Raises:
         ScriptError: It is no Python, or nothing in it can be set from outside; with the line.
     """
-    read = reading.read(script)
+    read = reading.read(script, folder or script.parent)
     arguments = list(_arguments(read))
     space = spaces.draft(read, {name for name, _ in arguments})
     blocks = [
@@ -61,7 +62,7 @@ def draft_program(script: Path, *, name: str | None = None) -> str:
 
 
 def _introduction(read: Script, name: str | None) -> str:
-    title = name or read.path.absolute().parent.name or "Sweep"
+    title = name or read.folder.absolute().name or "Sweep"
     text = (
         f"Drafted by `sweeper init` from {_line(read.path.name)}, without running it; the ranges"
         f" assume {spaces.assumed(read)}. Say here what the sweep is for and correct what is wrong"
@@ -92,7 +93,7 @@ def _scope(read: Script) -> Iterator[str]:
 
 
 def _training(read: Script, arguments: list[tuple[str, list[str]]]) -> Iterator[str]:
-    yield f"script: {_scalar(read.path.name)}"
+    yield f"script: {_scalar(read.path.relative_to(read.folder).as_posix())}"
     if arguments:
         yield from _args(arguments)
     yield _commented(f"parameters: {read.way}", _WAYS[read.way])

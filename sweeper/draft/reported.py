@@ -63,7 +63,7 @@ def find(tree: ast.Module) -> Reported:
     """Return the metric that a script most probably wants optimised."""
     lines = [set(line) for line in _lines(tree)]
     seen = list(dict.fromkeys(name for line in lines for name in sorted(line)))
-    names = sorted((name for name in seen if _worth(name)), key=_worth, reverse=True)
+    names = sorted((name for name in seen if worth(name)), key=worth, reverse=True)
     best = _best_model_metric(tree)
     if best:
         names.insert(0, best)
@@ -92,7 +92,7 @@ def _reported(names: list[str], lines: list[set[str]], reason: str) -> Reported:
     return Reported(metric, direction(metric), reason, tuple(dict.fromkeys(names)), axis)
 
 
-def _worth(name: str) -> int:
+def worth(name: str) -> int:
     """Return how good an objective a name promises to be; 0 for none."""
     quality = 10 if _LOW_IS_GOOD.search(name) else 8 if _HIGH_IS_GOOD.search(name) else 0
     if quality == 0:
