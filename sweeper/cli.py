@@ -80,7 +80,7 @@ def init(
     as_json: Json = False,
 ) -> None:
     """Draft program.md from a training script's own arguments."""
-    from sweeper.draft.placing import write_draft
+    from sweeper.draft.page import write_draft
 
     target = write_draft(path, script, overwrite=force)
     if as_json:

@@ -50,6 +50,7 @@ class Script:
         datasets: Data sets of the Hub that it names.
         files: Modules and files beside it that it uses.
         configured: Configuration classes of trainers that its command line is made from.
+        evaluates: Whether a trainer is given something to evaluate on.
     """
 
     path: Path
@@ -64,6 +65,7 @@ class Script:
     datasets: tuple[str, ...]
     files: tuple[str, ...]
     configured: frozenset[str]
+    evaluates: bool
 
 
 def read(path: Path, folder: Path) -> Script:
@@ -101,6 +103,7 @@ def read(path: Path, folder: Path) -> Script:
         datasets=tuple(dict.fromkeys(_datasets(tree, found["args"]))),
         files=tuple(_beside(path, folder, tree)),
         configured=named,
+        evaluates=reported.evaluates(tree),
     )
 
 
