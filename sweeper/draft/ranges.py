@@ -102,11 +102,14 @@ def weight_decay(default: Number | None, setting: Setting) -> Range:
     return Range("AdamW, arXiv:1711.05101", 1e-4, 0.3, log=True, default=1e-2)
 
 
-def batch_size(default: Number | None, setting: Setting) -> Range:
+def batch_size(default: Number | None, setting: Setting) -> Range | None:
     """Powers of two around the default; small ones generalise (arXiv:1804.07612), memory ends it.
 
-    LoRA bears large batches less well than full fine-tuning (LoRA Without Regret, 2025).
+    LoRA bears large batches less well than full fine-tuning (LoRA Without Regret, 2025). Where a
+    model learns from its own texts, a batch must hold whole groups of them: left alone.
     """
+    if setting.online:
+        return None
     middle = int(default or (8 if setting.method != "scratch" else 64))
     return Range("around the default (arXiv:1804.07612)", choices=_doubles(middle), default=middle)
 

@@ -39,6 +39,7 @@ class Script:
 
     Attributes:
         path: The script.
+        folder: The folder of program.md; paths on the page are relative to it.
         way: How parameters reach it.
         options: What can be set in that way.
         elsewhere: What could be set in other ways, by way.
@@ -49,9 +50,11 @@ class Script:
         datasets: Data sets of the Hub that it names.
         files: Modules and files beside it that it uses.
         configured: Configuration classes of trainers that its command line is made from.
+        evaluates: Whether a trainer is given something to evaluate on.
     """
 
     path: Path
+    folder: Path
     way: Way
     options: tuple[Option, ...]
     elsewhere: Mapping[Way, tuple[Option, ...]]
@@ -62,10 +65,15 @@ class Script:
     datasets: tuple[str, ...]
     files: tuple[str, ...]
     configured: frozenset[str]
+    evaluates: bool
 
 
-def read(path: Path) -> Script:
+def read(path: Path, folder: Path) -> Script:
     """Read a training script.
+
+    Args:
+        path: The script, in `folder` or below.
+        folder: The folder of program.md.
 
     Raises:
         ScriptError: It is no Python, or nothing in it can be set from outside; with the line.
@@ -84,6 +92,7 @@ def read(path: Path) -> Script:
     named = fields.config_classes(tree) if parsed else frozenset[str]()
     return Script(
         path=path,
+        folder=folder,
         way=way,
         options=found[way],
         elsewhere={other: options for other, options in found.items() if other != way},
@@ -92,8 +101,9 @@ def read(path: Path) -> Script:
         reported=reported.find(tree),
         models=models,
         datasets=tuple(dict.fromkeys(_datasets(tree, found["args"]))),
-        files=tuple(_beside(path, tree)),
+        files=tuple(_beside(path, folder, tree)),
         configured=named,
+        evaluates=reported.evaluates(tree),
     )
 
 
@@ -236,14 +246,15 @@ def _billions(model: str) -> float | None:
     return next((size for word, size in _SIZES if word in model.lower()), None)
 
 
-def _beside(path: Path, tree: ast.Module) -> Iterator[str]:
-    """Yield what lies in the script's folder and is imported or named by it."""
+def _beside(path: Path, folder: Path, tree: ast.Module) -> Iterator[str]:
+    """Yield what the script imports from its own folder, and files that it names from `folder`."""
+    below = path.parent.relative_to(folder)
     for name in sorted(imported(tree)):
         if (path.parent / f"{name}.py").is_file() and name != path.stem:
-            yield f"{name}.py"
+            yield (below / f"{name}.py").as_posix()
         elif (path.parent / name / "__init__.py").is_file():
-            yield f"{name}/"
-    texts = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)}
+            yield (below / name).as_posix() + "/"
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     for text in sorted(text for text in texts if isinstance(text, str)):
-        if _FILE.match(text) and text != path.name and (path.parent / text).is_file():
+        if _FILE.match(text) and (folder / text).is_file() and not path.samefile(folder / text):
             yield text
