@@ -36,6 +36,8 @@ NOT_STARTED, NEVER_RELEASED = 127, 125
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _LOOK_AGAIN_S = 0.02
+#: More file descriptors than this process ever has.
+_DESCRIPTORS = 1024
 
 
 def main(folder: str) -> int:
@@ -97,6 +99,8 @@ def run(folder: str, spec: dict[str, object], mask: set[int]) -> None:
         "running_s": _clock() - started,
         "oom_kill": _oom_kills() > oom_kills,
     }
+    # Whoever reads that the job has ended may hand out its devices, which inherited locks hold.
+    os.closerange(3, _DESCRIPTORS)
     write(folder, EXIT, {**mine, **ended, **times})
 
 
@@ -154,7 +158,8 @@ class _Watch:
         if self._status is None:
             _, self._status, usage = os.wait4(self._child, 0)
             self._rss = usage.ru_maxrss * 1024
-        end_bearers(os.environ.get("SWEEPER_RESERVATION", ""))
+        while end_bearers(os.environ.get("SWEEPER_RESERVATION", "")) and _clock() < deadline + 1:
+            time.sleep(_LOOK_AGAIN_S)
 
     def _signal(self, number: int) -> None:
         try:
@@ -311,7 +316,7 @@ def write_once(folder: str, name: str, document: dict[str, object]) -> bool:
 
 
 def _write_temporary(folder: str, name: str, document: dict[str, object]) -> str:
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}")
+    temporary = os.path.join(folder, f".{name}.{os.urandom(8).hex()}")
     with open(temporary, "w", encoding="utf-8") as file:
         json.dump(document, file)
         file.flush()
