@@ -16,7 +16,6 @@ from typing import Any
 import typer
 
 from sweeper.errors import SweeperError
-from sweeper.views import glance
 
 app = typer.Typer(
     name="sweeper",
@@ -36,10 +35,6 @@ HERE = Path()
 def main() -> None:
     """Run the command line; every foreseen error becomes one sentence and exit code 1."""
     try:
-        said = glance.answer(sys.argv[1:])
-        if said is not None:
-            sys.stdout.write(said)
-            return
         code = app(standalone_mode=False)
     except SweeperError as error:
         _complain(error)
