@@ -1,4 +1,5 @@
 """Sequence classification with a Trainer and dataclasses of its own."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -38,8 +39,11 @@ def main():
     model = AutoModelForSequenceClassification.from_pretrained(model_args.model_name_or_path)
     training_args.metric_for_best_model = "accuracy"
     trainer = Trainer(
-        model=model, args=training_args, train_dataset=data["train"],
-        eval_dataset=data["validation"], compute_metrics=lambda p: {"accuracy": 0.0},
+        model=model,
+        args=training_args,
+        train_dataset=data["train"],
+        eval_dataset=data["validation"],
+        compute_metrics=lambda p: {"accuracy": 0.0},
     )
     trainer.train()
     print(trainer.evaluate())

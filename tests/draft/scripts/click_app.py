@@ -1,4 +1,5 @@
 """click, with choices, flags and a pair of names."""
+
 import logging
 
 import click

@@ -1,4 +1,5 @@
 """Image classification from scratch, with argparse and the usual flags."""
+
 import argparse
 
 import torch

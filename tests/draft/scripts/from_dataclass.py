@@ -1,4 +1,5 @@
 """A dataclass that is filled from the document."""
+
 import json
 import os
 from dataclasses import dataclass

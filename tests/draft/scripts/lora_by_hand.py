@@ -1,4 +1,5 @@
 """PEFT without TRL's parser; one option is required."""
+
 import argparse
 
 from peft import LoraConfig, get_peft_model

@@ -1,4 +1,5 @@
 """Supervised fine-tuning in the form of TRL's own scripts."""
+
 from datasets import load_dataset
 from trl import ModelConfig, ScriptArguments, SFTConfig, SFTTrainer, TrlParser, get_peft_config
 

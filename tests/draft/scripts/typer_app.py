@@ -1,4 +1,5 @@
 """typer: dashes where nobody says otherwise."""
+
 from typing import Annotated
 
 import typer

@@ -1,4 +1,5 @@
 """tyro over a dataclass, in the manner of single-file reinforcement learning."""
+
 from dataclasses import dataclass
 
 import tyro
