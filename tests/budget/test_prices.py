@@ -32,9 +32,11 @@ def test_a_duration_means_seconds(written: object, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["1w", "36_000", "1_0h", "10h10h", "30m2h", "", " ", "h", ".", "-1h", "+1h", "1e3", "1:30:00"]
-    + ["٣h", "1..5h", "1h30", "11y", "0", "0h", "9" * 400, "2 h", "$1"]
-    + [0, -1, float("nan"), float("inf"), True, False, None, [], 10**400, 1e12],
+    [
+        *("1w", "36_000", "1_0h", "10h10h", "30m2h", "", " ", "h", ".", "-1h", "+1h", "1e3"),
+        *("1:30:00", "٣h", "1..5h", "1h30", "11y", "0", "0h", "9" * 400, "2 h", "$1"),
+        *(0, -1, float("nan"), float("inf"), True, False, None, [], 10**400, 1e12),
+    ],
 )
 def test_what_is_no_duration_is_refused_with_a_sentence(written: object) -> None:
     """A limit that is misread would not bind."""
@@ -66,8 +68,10 @@ def test_text_is_a_positive_duration_or_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "written"),
-    [(0, "0s"), (0.25, "0.2s"), (45, "45s"), (60, "1m"), (9000, "2h30m"), (86400, "1d")]
-    + [(59.9, "1m"), (-90, "-1m30s"), (7387, "2h3m7s")],
+    [
+        *((0, "0s"), (0.25, "0.2s"), (45, "45s"), (60, "1m"), (9000, "2h30m"), (86400, "1d")),
+        *((59.9, "1m"), (-90, "-1m30s"), (7387, "2h3m7s")),
+    ],
 )
 def test_durations_are_shown_as_people_write_them(seconds: float, written: str) -> None:
     """Whole from ten seconds."""
@@ -102,8 +106,10 @@ def test_micro_dollars_survive_a_float_of_dollars(micro_usd: int) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["", "x", "25 USD", "1e3", "-1", "1_000", -1, True, None, float("nan"), float("inf"), 1e12]
-    + ["9" * 400, 10**400],
+    [
+        *("", "x", "25 USD", "1e3", "-1", "1_000", "9" * 400),
+        *(-1, True, None, float("nan"), float("inf"), 1e12, 10**400),
+    ],
 )
 def test_what_is_no_money_is_refused_with_a_sentence(written: object) -> None:
     """And no limit is guessed."""

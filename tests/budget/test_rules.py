@@ -210,6 +210,7 @@ class Sweep:
         self.now, self.first = 0.0, None
 
     def usage(self) -> Usage:
+        """What the ledger would say."""
         return Usage(
             jobs_used=self.jobs,
             jobs_reserved=len(self.flying),
@@ -222,6 +223,7 @@ class Sweep:
         )
 
     def ask(self) -> Grant | Refusal:
+        """What the rules say to one more job."""
         return ask(
             self.limits,
             self.usage(),
@@ -231,6 +233,7 @@ class Sweep:
         )
 
     def launch(self) -> Grant | Refusal:
+        """Start one more job if the rules let it."""
         answer = self.ask()
         if isinstance(answer, Grant):
             self.flying.append(answer)
@@ -238,6 +241,7 @@ class Sweep:
         return answer
 
     def settle(self, share: float) -> None:
+        """End the oldest job after a share of its timeout."""
         grant = self.flying.pop(0)
         ran = grant.timeout_s * share
         self.now += ran
