@@ -1,4 +1,5 @@
 """Gradient boosting; a whole training is one reading."""
+
 import argparse
 
 import xgboost as xgb

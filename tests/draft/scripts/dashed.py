@@ -1,4 +1,5 @@
 """Only dashed spellings: nothing that a parameter could be called."""
+
 import argparse
 
 parser = argparse.ArgumentParser()

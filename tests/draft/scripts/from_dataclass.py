@@ -1,4 +1,5 @@
 """A dataclass that is filled from the document."""
+
 import json
 import os
 from dataclasses import dataclass
@@ -6,6 +7,8 @@ from dataclasses import dataclass
 
 @dataclass
 class Config:
+    """Settings."""
+
     lr: float = 3e-4
     d_model: int = 128
     n_heads: int = 4

@@ -1,4 +1,5 @@
 """Written for sweeper: parameters as one document, laid over defaults."""
+
 import json
 import os
 

@@ -1,4 +1,5 @@
 """Twelve-factor style: everything comes from the environment."""
+
 import os
 
 lr = float(os.environ.get("LR", "0.05"))

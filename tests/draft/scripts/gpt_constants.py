@@ -1,10 +1,8 @@
 """A small language model with its settings as constants on top."""
-import math
-import os
 
 # data
 DATASET = "tiny"
-BLOCK_SIZE = 2 ** 8
+BLOCK_SIZE = 2**8
 BATCH_SIZE: int = 12
 # model
 N_LAYER, N_HEAD = 6, 6

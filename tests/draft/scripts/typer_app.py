@@ -1,4 +1,5 @@
 """typer: dashes where nobody says otherwise."""
+
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ def train(
     resume: bool = False,
     seed: int = 0,
 ):
+    """Train."""
     print({"epoch": 1, "val_f1": 0.5})
 
 

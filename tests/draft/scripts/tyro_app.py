@@ -1,4 +1,5 @@
 """tyro over a dataclass, in the manner of single-file reinforcement learning."""
+
 from dataclasses import dataclass
 
 import tyro
@@ -6,6 +7,8 @@ import tyro
 
 @dataclass
 class Args:
+    """Settings."""
+
     exp_name: str = "ppo"
     seed: int = 1
     torch_deterministic: bool = True
