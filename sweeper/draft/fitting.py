@@ -15,6 +15,7 @@ from sweeper.program import Scalar
 
 #: Significant digits of a bound; an order of magnitude needs fewer.
 _DIGITS, _LOG_DIGITS = 4, 2
+_SMALLEST, _LARGEST = 1e-30, 1e12
 #: How far beyond a default at its edge a range by magnitude goes.
 _REACH = 3
 
@@ -86,9 +87,13 @@ def _reaching(low: Number, high: Number, middle: Number, *, log: bool) -> tuple[
 
 
 def as_number(value: Scalar) -> Number | None:
-    """Return a number, None for anything else (true and false are no numbers here)."""
-    plain = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return value if plain else None  # type: ignore[return-value]
+    """Return a number, None for anything else (true and false are no numbers here).
+
+    Numbers beyond all hyperparameters count as texts do: their multiples are no bounds.
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return value if value == 0 or _SMALLEST <= abs(value) <= _LARGEST else None
 
 
 def _whole(found: Range, low: Number, high: Number, middle: int) -> Range:

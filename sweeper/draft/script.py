@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from sweeper.draft import arguments
 from sweeper.draft import fields
 from sweeper.draft import fitting
-from sweeper.draft import omitted
+from sweeper.draft import placement
 from sweeper.draft import reported
 from sweeper.draft import surroundings
 from sweeper.draft import syntax
@@ -81,10 +82,10 @@ def read(path: Path, folder: Path) -> Script:
     tree = syntax.parse(path)
     parsed = fields.parsed(tree)
     found: dict[Way, tuple[Option, ...]] = {
-        "json": tuple(surroundings.document(tree)),  # a script that reads ours means it
-        "args": tuple([*arguments.find(tree), *parsed]),
-        "env": tuple(surroundings.environment(tree)),
-        "constants": tuple(surroundings.constants(tree)),
+        "json": _once(surroundings.document(tree)),  # a script that reads ours means it
+        "args": _once([*arguments.find(tree), *parsed]),
+        "env": _once(surroundings.environment(tree)),
+        "constants": _once(surroundings.constants(tree)),
     }
     models = tuple(dict.fromkeys(_models(tree, found["args"])))
     setting = _setting(tree, found, models)
@@ -107,23 +108,20 @@ def read(path: Path, folder: Path) -> Script:
     )
 
 
+def _once(options: Iterable[Option]) -> tuple[Option, ...]:
+    """Keep the last declaration of each name."""
+    return tuple({option.name: option for option in options}.values())
+
+
 def _way(
     path: Path, tree: ast.Module, found: Mapping[Way, tuple[Option, ...]], setting: Setting
 ) -> Way:
     """Return the way that reaches a hyperparameter; failing that, any number."""
-    for reaches in (fitting.suggest, lambda option, _: fitting.unknown_number(option)):
+    for reached in (placement.searched, placement.offered):
         for way, options in found.items():
-            for option in options:
-                free = option.obstacle is None and not _left_out(option)
-                if free and reaches(option, setting) is not None:
-                    return way
+            if any(reached(option, setting) is not None for option in options):
+                return way
     raise _nothing(path, tree, found)
-
-
-def _left_out(option: Option) -> bool:
-    from sweeper.draft import ranges
-
-    return not ranges.knows(option.name) and omitted.reason(option.name) is not None
 
 
 def _nothing(path: Path, tree: ast.Module, found: Mapping[Way, tuple[Option, ...]]) -> ScriptError:
@@ -141,7 +139,7 @@ def _nothing(path: Path, tree: ast.Module, found: Mapping[Way, tuple[Option, ...
         if fields.fields(node):
             return _unreachable(path, node)
     return ScriptError(
-        f"{path.name} has no parameter that could be set from outside.",
+        f"{path.name} has no hyperparameter that could be set from outside.",
         line=1,
         key="script",
         hint="Give it arguments (argparse), CAPITAL constants at the top level, or let it read"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sweeper.draft import omitted
+from sweeper.draft import placement
 from sweeper.draft import ranges
 from sweeper.draft import script as reading
 from sweeper.draft import space as spaces
@@ -186,7 +187,7 @@ def _resource(read: Script) -> Iterator[str]:
 
 def _end(read: Script) -> int | None:
     """Return where the axis of readings ends, when one of the script's own settings says it."""
-    wanted = _LENGTHS if read.reported.axis == "step" else spaces.EPOCHS
+    wanted = _LENGTHS if read.reported.axis == "step" else placement.EPOCHS
     if read.reported.axis == "epoch" and read.setting.method != "scratch":
         return None
     everything = [*read.options, *(each for more in read.elsewhere.values() for each in more)]

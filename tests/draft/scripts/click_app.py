@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 @click.option("--layers", multiple=True, type=int)
 @click.option("--out", "output", default="runs/here")
 def main(data, **options):
+    """Train."""
     log.info("epoch %d: valid_auc=%.4f, valid_loss=%.4f", 1, 0.5, 0.5)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 @dataclass
 class Config:
+    """Settings."""
+
     lr: float = 3e-4
     d_model: int = 128
     n_heads: int = 4

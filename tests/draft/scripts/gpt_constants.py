@@ -1,8 +1,5 @@
 """A small language model with its settings as constants on top."""
 
-import math
-import os
-
 # data
 DATASET = "tiny"
 BLOCK_SIZE = 2**8

@@ -2,8 +2,11 @@
 
 import argparse
 
-from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
+from peft import LoraConfig
+from peft import get_peft_model
+from transformers import AutoModelForCausalLM
+from transformers import Trainer
+from transformers import TrainingArguments
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--base_model", default="meta-llama/Llama-3.1-8B")

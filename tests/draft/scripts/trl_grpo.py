@@ -5,6 +5,7 @@ from datasets import load_dataset
 
 
 def reward(completions, **kwargs):
+    """Reward long texts."""
     return [float(len(text)) for text in completions]
 
 

@@ -1,7 +1,12 @@
 """Supervised fine-tuning in the form of TRL's own scripts."""
 
 from datasets import load_dataset
-from trl import ModelConfig, ScriptArguments, SFTConfig, SFTTrainer, TrlParser, get_peft_config
+from trl import ModelConfig
+from trl import ScriptArguments
+from trl import SFTConfig
+from trl import SFTTrainer
+from trl import TrlParser
+from trl import get_peft_config
 
 parser = TrlParser((ScriptArguments, SFTConfig, ModelConfig))
 script_args, training_args, model_args = parser.parse_args_and_config()

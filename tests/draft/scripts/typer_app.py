@@ -16,6 +16,7 @@ def train(
     resume: bool = False,
     seed: int = 0,
 ):
+    """Train."""
     print({"epoch": 1, "val_f1": 0.5})
 
 

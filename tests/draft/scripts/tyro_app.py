@@ -7,6 +7,8 @@ import tyro
 
 @dataclass
 class Args:
+    """Settings."""
+
     exp_name: str = "ppo"
     seed: int = 1
     torch_deterministic: bool = True
