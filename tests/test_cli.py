@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sweeper.state.process import process_started
 from tests.sweep.sweeps import SCRIPT
 from tests.sweep.sweeps import Sweep
 from tests.sweep.sweeps import make_sweep
@@ -163,10 +163,9 @@ def test_a_detached_run_goes_on_and_can_be_stopped(tmp_path: Path) -> None:
 
     assert shown["conductor"]["pid"] == pid
     assert stopped.returncode == 0
-    with pytest.raises(ProcessLookupError):
-        while time.monotonic() < deadline:
-            os.kill(pid, 0)
-            time.sleep(0.1)
+    while process_started(pid) is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_a_dry_run_spends_nothing_and_stays_dry(sweep: Sweep) -> None:
