@@ -95,9 +95,9 @@ def _percentile_90(ordered: list[float]) -> float:
 
 def _known_price(flavor: str, micro_usd_per_minute: int | None) -> int | None:
     """Return the price, or None where zero would mean that nobody knows it."""
-    least = 0 if flavor in prices.FREE else 1
-    known = micro_usd_per_minute is not None and micro_usd_per_minute >= least
-    return micro_usd_per_minute if known else None
+    if flavor in prices.FREE:
+        return max(0, micro_usd_per_minute or 0)
+    return micro_usd_per_minute if micro_usd_per_minute and micro_usd_per_minute > 0 else None
 
 
 def _hardware_refusal(envelope: Envelope, flavor: str) -> Refusal:

@@ -166,19 +166,17 @@ def test_an_unknown_price_is_not_free(price: int | None) -> None:
     assert answer.kind == "price"
 
 
+@pytest.mark.parametrize("price", [0, None])
 @pytest.mark.parametrize("flavor", ["local", "dry"])
-def test_this_machine_needs_no_mention_and_no_money(flavor: str) -> None:
+def test_this_machine_needs_no_mention_no_price_and_no_money(
+    flavor: str, price: int | None
+) -> None:
     """Jobs and time are counted all the same."""
     spent = Usage(micro_usd_used=25_000_000)
-    answer = ask(envelope(), spent, flavor=flavor, micro_usd_per_minute=0)
+    answer = ask(envelope(), spent, flavor=flavor, micro_usd_per_minute=price)
     assert answer == Grant(timeout_s=7200.0, minutes=122, micro_usd=0, clipped=False)
     none = ask(envelope(), Usage(jobs_used=12), flavor=flavor, micro_usd_per_minute=0)
     assert refused(none).kind == "jobs"
-
-
-def test_a_price_of_this_machine_that_nobody_knows_is_refused_too() -> None:
-    """Unknown is not free, wherever it comes from."""
-    assert refused(ask(envelope(), flavor="local", micro_usd_per_minute=None)).kind == "price"
 
 
 @pytest.mark.parametrize("field", ["walltime_s_used", "first_submitted_at"])
