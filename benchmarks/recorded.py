@@ -160,11 +160,37 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "trial_user_attributes": ("trial_id", "key", "value_json"),
     "trial_system_attributes": ("trial_id", "key", "value_json"),
     "sweeper_job": (
-        "id uid purpose trial attempt reservation state executor flavor timeout_s clipped"
-        " micro_usd_per_minute reserved_micro_usd params seed job_id reserved_at submitting_at"
-        " submitted_at started_at finished_at settled_at stage outcome value billed_s charged_s"
-        " cost_micro_usd estimated told"
-    ).split(),
+        "id",
+        "uid",
+        "purpose",
+        "trial",
+        "attempt",
+        "reservation",
+        "state",
+        "executor",
+        "flavor",
+        "timeout_s",
+        "clipped",
+        "micro_usd_per_minute",
+        "reserved_micro_usd",
+        "params",
+        "seed",
+        "job_id",
+        "reserved_at",
+        "submitting_at",
+        "submitted_at",
+        "started_at",
+        "finished_at",
+        "settled_at",
+        "stage",
+        "outcome",
+        "value",
+        "billed_s",
+        "charged_s",
+        "cost_micro_usd",
+        "estimated",
+        "told",
+    ),
     "sweeper_verdict": (
         "uid",
         "trial",
@@ -207,7 +233,10 @@ def _trial(
     for key, value in stored.items():
         yield "trial_params", (id_, key, value, distributions[key])
     for step in range(1, readings + 1):
-        yield "trial_intermediate_values", (id_, step, loss + 1 / step, "FINITE")
+        yield (
+            "trial_intermediate_values",
+            (id_, step, loss + 1 / step + rng.gauss(0, 0.003), "FINITE"),
+        )
     user = {
         "sweeper:owner": 1,
         "origin": "model" if number else "baseline",

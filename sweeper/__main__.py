@@ -1,4 +1,4 @@
-"""The program `sweeper`, also `python -m sweeper`: a glance where that is enough, else the commands.
+"""The program `sweeper`, also `python -m sweeper`: a glance where that is enough, else all of it.
 
 Typer is imported only after the glance, because importing it costs as much as the glance itself.
 """
