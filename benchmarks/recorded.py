@@ -159,7 +159,11 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "trial_user_attributes": ("trial_id", "key", "value_json"),
     "trial_system_attributes": ("trial_id", "key", "value_json"),
+<<<<<<< HEAD
     "sweeper_job": [
+=======
+    "sweeper_job": (
+>>>>>>> bench
         "id",
         "uid",
         "purpose",
@@ -190,7 +194,11 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "cost_micro_usd",
         "estimated",
         "told",
+<<<<<<< HEAD
     ],
+=======
+    ),
+>>>>>>> bench
     "sweeper_verdict": (
         "uid",
         "trial",
@@ -233,7 +241,10 @@ def _trial(
     for key, value in stored.items():
         yield "trial_params", (id_, key, value, distributions[key])
     for step in range(1, readings + 1):
-        yield "trial_intermediate_values", (id_, step, loss + 1 / step, "FINITE")
+        yield (
+            "trial_intermediate_values",
+            (id_, step, loss + 1 / step + rng.gauss(0, 0.003), "FINITE"),
+        )
     user = {
         "sweeper:owner": 1,
         "origin": "model" if number else "baseline",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 from typing import Any
 
 import numpy as np
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
 
 from sweeper.optimizer import arbitration
 from sweeper.optimizer import evidence as trials_said
@@ -103,7 +105,6 @@ class Situation:
         self.sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
         self.coder = Coder(space)
         self.draws = Draws(self.coder, rng)
-        self.evidence = trials_said.gather(study, self.coder, exclude=trial._trial_id)
         known = {**(default or {}), **({} if default else space.defaults)}
         fitting = {
             n: v
@@ -117,6 +118,19 @@ class Situation:
             for n, v in fixed.items()
             if n in space.distributions and legal(space.distributions[n], v)
         }
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What the other trials say; reading all of a long study takes a while."""
+        return trials_said.gather(self.study, self.coder, exclude=self.trial._trial_id)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there are too many observations for the Gaussian process."""
+        ended = (TrialState.COMPLETE, TrialState.PRUNED)
+        trials = self.study._get_trials(deepcopy=False, states=ended, use_cache=True)
+        observed = sum(bool(t.params and (t.values or t.intermediate_values)) for t in trials)
+        return observed > _GP_UNTIL
 
     @property
     def starting(self) -> bool:
@@ -139,15 +153,14 @@ def decide(
     if space is None:
         return _first_unseen(study, trial)
     now = Situation(study, trial, space, rng, sampler.default)
-    if now.evidence.started == 0 and now.default and not now.fixed:
+    crowded = now.crowded
+    if not crowded and now.evidence.started == 0 and now.default and not now.fixed:
         return Choice(now.default, BASELINE, "default", "The default configuration runs first.")
     if not now.fixed:
         claimed = _weighed(now)
         if claimed is not None:
             return claimed
-    if len(now.evidence.values) > _GP_UNTIL:
-        return _by_tpe(now, sampler)
-    return _by_model(now)
+    return _by_tpe(now, sampler) if crowded else _by_model(now)
 
 
 def _by_model(now: Situation) -> Choice:

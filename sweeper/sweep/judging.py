@@ -33,6 +33,7 @@ class Judge:
         self._session = session
         self._judged_at: dict[int, float] = {}
         self._known: dict[int, kept.Verdict] = {}
+        self._finished: dict[int, verdicts.TrialResult | None] = {}
         self.best: int | None = None
         self._best_value: float | None = None
         self._without_improvement = 0
@@ -86,17 +87,22 @@ class Judge:
         """Judge all finished trials anew, as the noise floor may have moved; keep what changed."""
         session = self._session
         goal = session.program.goal
-        results = [
-            _result(trial)
-            for trial in session.study.get_trials(deepcopy=False)
-            if trial.state.is_finished() and trial.user_attrs.get("ended_by") != "not started"
-        ]
+        results = self._results()
         judged = verdicts.judge(results, goal.direction, planned=session.program.budget.max_jobs)
         self._without_improvement = judged.without_improvement
         changed = [new for each in judged.verdicts if (new := self._changed(each)) is not None]
         if changed:
             kept.store(session.transaction, session.opened.uid, changed, session.now())
         yield from self._new_best(results)
+
+    def _results(self) -> list[verdicts.TrialResult]:
+        """Return what every finished trial came to; such a trial never changes again."""
+        for trial in self._session.study.get_trials(deepcopy=False):
+            if trial.state.is_finished() and trial.number not in self._finished:
+                started = trial.user_attrs.get("ended_by") != "not started"
+                self._finished[trial.number] = _result(trial) if started else None
+        ordered = (self._finished[number] for number in sorted(self._finished))
+        return [result for result in ordered if result is not None]
 
     def _changed(self, new: verdicts.TrialVerdict) -> kept.Verdict | None:
         """Return what is to be stored, or None where it is stored already."""
