@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 BASELINE, FROM_PROPOSAL, FROM_MODEL = "baseline", "proposal", "model"
 
 #: Trials before the Gaussian process is asked.
-START = 5
+START = 3
 # More observations than this, and the tree-structured Parzen estimator takes over.
 _GP_UNTIL = 200
 
@@ -165,8 +165,8 @@ def decide(
 
 def _by_model(now: Situation) -> Choice:
     if now.starting:
-        found = searching.first_points(now.draws, now.evidence, None)
-        why = f"Trial {now.trial.number} of the first {START}: far from what was tried."
+        found = searching.first_point(now.draws, now.evidence, now.fixed)
+        why = f"One of the first {START} trials: from the middle of the space."
         return Choice(_params(now, found.point), FROM_MODEL, found.by, why)
     surrogate = Surrogate(now.coder, now.evidence, now.rng)
     points, scores = searching.candidates(

@@ -40,6 +40,14 @@ class Draws:
         """
         return self._legal(self.rng.random((n, len(self.coder.names))))
 
+    def central(self, n: int, part: float) -> Array:
+        """Return n legal points from the middle part of each numeric axis."""
+        numbers = self.rng.random((n, len(self.coder.names)))
+        for k, axis in enumerate(self.coder.axes):
+            if axis.choices is None:
+                numbers[:, k] = 0.5 + (numbers[:, k] - 0.5) * part
+        return self._legal(numbers)
+
     def spread(self, n: int, skip: int = 0) -> Array:
         """Return n legal points that cover the space evenly (a scrambled Sobol sequence)."""
         from scipy.stats import qmc
