@@ -159,11 +159,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "trial_user_attributes": ("trial_id", "key", "value_json"),
     "trial_system_attributes": ("trial_id", "key", "value_json"),
-<<<<<<< HEAD
-    "sweeper_job": [
-=======
     "sweeper_job": (
->>>>>>> bench
         "id",
         "uid",
         "purpose",
@@ -194,11 +190,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "cost_micro_usd",
         "estimated",
         "told",
-<<<<<<< HEAD
-    ],
-=======
     ),
->>>>>>> bench
     "sweeper_verdict": (
         "uid",
         "trial",

@@ -5,20 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from sweeper.blocks import Budget
 from sweeper.blocks import Scope
 from sweeper.blocks import Training
 from sweeper.budget import prices
+from sweeper.contents import Program
 from sweeper.declarations import CONSTRAINTS
 from sweeper.declarations import HEADING as SEARCH_SPACE
 from sweeper.errors import ProgramError
 from sweeper.faults import did_you_mean
 from sweeper.faults import shown
-
-if TYPE_CHECKING:
-    from sweeper.program import Program
 
 #: What `{…}` may name in the words that are executed.
 TEMPLATES = ("output_repo", "output_dir", "trial", "seed")

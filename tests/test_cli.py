@@ -128,7 +128,7 @@ def test_a_look_imports_nothing_heavy(sweep: Sweep, words: list[str]) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupted_run_lets_go_and_its_jobs_go_on(tmp_path: Path, number: int) -> None:
-    slow = SCRIPT.replace("default=0.0", "default=0.5")
+    slow = SCRIPT.replace("default=0.0", "default=2.0")
     sweep = make_sweep(tmp_path / "s", script=slow, max_jobs=1)
     sweep.sweeper("approve", "--yes")
     conductor = subprocess.Popen(

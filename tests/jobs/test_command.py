@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -195,7 +196,9 @@ def test_secrets_come_from_the_environment_else_from_the_file_beside_the_program
 
 def test_what_a_job_is_promised_cannot_be_overridden(study: Path) -> None:
     """The reservation is how a job is known again."""
-    given = spec(study, env={"SWEEPER_RESERVATION": "forged", "MINE": "1"})
+    with pytest.raises(ValueError, match="SWEEPER_RESERVATION"):
+        spec(study, env={"SWEEPER_RESERVATION": "forged"})
+    given = replace(spec(study, env={"MINE": "1"}), env={"SWEEPER_RESERVATION": "forged"})
     found = environment(given)
 
     assert found["SWEEPER_RESERVATION"] == reservation(3).nonce
