@@ -161,7 +161,8 @@ def _by_model(now: Situation) -> Choice:
     )
     found = searching.described(surrogate, points[0], scores[0])
     expected, spread = now.sign * (found.expected or 0.0), found.spread or 0.0
-    why = f"Expected {expected:.6g} ± {spread:.2g}; the best so far is {now.sign * surrogate.best:.6g}."
+    best = now.sign * surrogate.best
+    why = f"Expected {expected:.6g} ± {spread:.2g}; the best so far is {best:.6g}."
     return Choice(
         _params(now, found.point), FROM_MODEL, "gp", why, expected=expected, spread=spread
     )
@@ -235,7 +236,7 @@ def _surest(queue: Sequence[Proposal]) -> int:
 
 def _point(now: Situation, proposal: Proposal) -> Array:
     params = completed(now, proposal) or {}
-    return now.coder.settle(now.coder.encode(params)[None])[0]
+    return np.asarray(now.coder.settle(now.coder.encode(params)[None])[0])
 
 
 def completed(now: Situation, proposal: Proposal) -> dict[str, Any] | None:

@@ -161,7 +161,8 @@ class _Block:
         offered = self.combinations[rng.permutation(len(self.combinations))[:few]]
         gap = np.abs(block[whole, None, :] - offered[None, :, :]).sum(axis=2)
         repaired = points.copy()
-        repaired[np.ix_(np.flatnonzero(whole), self.at)] = offered[gap.argmin(axis=1)]
+        rows = np.flatnonzero(whole)[:, None]
+        repaired[rows, self.at] = offered[gap.argmin(axis=1)]
         return repaired
 
 
@@ -170,7 +171,7 @@ def contained(points: Array, others: Array, tolerance: float = 1e-6) -> NDArray[
     if not len(others) or not len(points):
         return np.zeros(len(points), dtype=bool)
     gap = np.abs(np.nan_to_num(points, nan=-9.0)[:, None] - np.nan_to_num(others, nan=-9.0)[None])
-    return (gap.max(axis=2) <= tolerance).any(axis=1)
+    return np.asarray((gap.max(axis=2) <= tolerance).any(axis=1))
 
 
 def _joined(coder: Coder) -> list[tuple[str, ...]]:

@@ -129,7 +129,7 @@ class GaussianProcess:
     @property
     def length_scales(self) -> Array:
         """Mean length scale of each parameter (a long one does not matter)."""
-        return np.exp(self.thetas[:, : self._d].mean(axis=0))
+        return np.asarray(np.exp(self.thetas[:, : self._d].mean(axis=0)))
 
     def _squared_gaps(self, left: Array, right: Array) -> Array:
         gaps = np.zeros((self._d, len(left), len(right)))

@@ -65,8 +65,8 @@ def of_tails(curves: Sequence[Mapping[int, float]]) -> Estimate | None:
     """Return the noise of settled curves from the second differences of their last part, or None.
 
     Second differences forget level and slope; their median absolute deviation forgets the jumps
-    of a learning rate schedule. A curve that has not settled shows its bend as noise, which errs on the
-    careful side.
+    of a learning rate schedule. A curve that has not settled shows its bend as noise, which errs
+    on the careful side.
     """
     deviations = []
     for curve in curves:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sweeper.optimizer.acquisition import averaged
 from sweeper.optimizer.encoding import Array
@@ -98,7 +99,7 @@ def levelled(values: Array) -> Array:
     return np.minimum(values, median + 2.0 * span) if span > 0 else values
 
 
-def _kept(evidence: Evidence) -> Array:
+def _kept(evidence: Evidence) -> NDArray[np.intp]:
     """Return the indices of the observations to fit: the best ones and the latest ones."""
     n = len(evidence.values)
     if n <= MOST_OBSERVED:

@@ -20,6 +20,7 @@ from sweeper.jobs.executor import JobReport
 from sweeper.jobs.executor import Stage
 from sweeper.optimizer.space import SpaceExhausted
 from sweeper.state import studies
+from sweeper.state.database import DatabaseAwayError
 from sweeper.state.ledger import BudgetRefusedError
 from sweeper.state.ledger import JobRow
 from sweeper.sweep import closing
@@ -28,6 +29,7 @@ from sweeper.sweep.events import Event
 from sweeper.sweep.flight import Flight
 from sweeper.sweep.flight import read_logs
 from sweeper.sweep.judging import Judge
+from sweeper.sweep.keeping import remove_losers
 from sweeper.sweep.reattach import Leftovers
 from sweeper.sweep.reattach import reattach
 from sweeper.sweep.session import Session
@@ -95,28 +97,26 @@ class Conductor:
         self._unstarted, self._lost = leftovers.unstarted, leftovers.lost
         self._proven = self._judge.anything_measured()
         yield from self._judge.renew()
-        while True:
-            self._beat()
-            yield from self._steering.heed(self.flights)
+        while not self._over():
             yield from self._around()
-            if self._over():
-                break
             session.sleep(session.executor.tick_s)
         yield from self._end()
 
     def _around(self) -> Iterator[Event]:
-        """Go once around the loop; a service that is away is waited for."""
+        """Go once around the loop; a service or a database that is away is waited for."""
         try:
+            self._beat()
+            yield from self._steering.heed(self.flights)
             yield from self._collect()
             self._judge_flights()
             yield from self._launch()
             self._away_since = None
-        except UnavailableError as error:
+        except (UnavailableError, DatabaseAwayError) as error:
             yield from self._wait_out(error)
         except (AccountError, ScriptError, ExecutorError) as error:
             self._refuse(error)
 
-    def _wait_out(self, error: UnavailableError) -> Iterator[Event]:
+    def _wait_out(self, error: SweeperError) -> Iterator[Event]:
         now = self._session.now()
         if self._away_since is None:
             self._away_since = now
@@ -124,7 +124,8 @@ class Conductor:
         if now - self._away_since > AWAY_LIMIT_S:
             self._refuse(error)
             return
-        self._session.sleep(min(30.0, max(1.0, error.retry_after_s or 1.0)))
+        asked_s = getattr(error, "retry_after_s", None) or 1.0
+        self._session.sleep(min(30.0, max(1.0, asked_s)))
 
     def _refuse(self, error: SweeperError) -> None:
         hint = f" {error.hint}" if error.hint else ""
@@ -182,11 +183,11 @@ class Conductor:
     def _note(self, flight: Flight, report: JobReport) -> None:
         before = flight.report
         flight.report = report
-        if report.started_at is not None and flight.row.started_at is None:
-            if before is None or before.started_at is None:
-                self._session.ledger.running(
-                    self._session.transaction, flight.row.id, report.started_at
-                )
+        unknown = flight.row.started_at is None and (before is None or before.started_at is None)
+        if report.started_at is not None and unknown:
+            self._session.ledger.running(
+                self._session.transaction, flight.row.id, report.started_at
+            )
         if report.stage.terminal and (before is None or not before.stage.terminal):
             self._session.ledger.terminal(
                 self._session.transaction, flight.row.id, report.stage.value, report.finished_at
@@ -217,6 +218,7 @@ class Conductor:
         yield closing.tell(session, row, flight.trial_id)
         self._finished += 1
         yield from self._judge.renew()
+        remove_losers(session, self._judge.best, flight.number)
         self._stop_on(row)
 
     def _stop_on(self, row: JobRow) -> None:
@@ -363,6 +365,9 @@ class Conductor:
 
     def _end(self) -> Iterator[Event]:
         session = self._session
+        if self.state == "finished":
+            for trial_id in (*self._unstarted, *self._lost):
+                yield closing.not_started(session, trial_id, self.stop_reason or "")
         yield from self._judge.renew()
         studies.set_state(session.transaction, session.opened.uid, self.state, self.stop_reason)
         yield Event("sweep_finished", None, {"state": self.state, "reason": self.stop_reason})

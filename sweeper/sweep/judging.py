@@ -23,13 +23,17 @@ _JUDGE_EVERY_S = 1.0
 
 
 class Judge:
-    """Judges the trials of one study."""
+    """Judges the trials of one study.
+
+    Attributes:
+        best: Number of the trial with the best value so far, or None.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._judged_at: dict[int, float] = {}
         self._known: dict[int, kept.Verdict] = {}
-        self._best: int | None = None
+        self.best: int | None = None
         self._best_value: float | None = None
         self._without_improvement = 0
         self._learned = False
@@ -121,16 +125,37 @@ class Judge:
         if not ranked:
             return
         value, number = min(ranked)
-        if number != self._best:
-            self._best, self._best_value = number, sign * value
+        if number != self.best:
+            self.best, self._best_value = number, sign * value
             if learned:
                 yield Event("new_best", number, {"value": sign * value})
 
     def stop_reason(self) -> str | None:
         """Return why the sweep is over although its budget is not, or None."""
-        return stops.reason(
-            self._session.program.goal, self._best_value, self._without_improvement
-        )
+        goal = self._session.program.goal
+        over = stops.reason(goal, self._best_value, self._without_improvement)
+        if over is not None or goal.min_gain_per_usd is None:
+            return over
+        return stops.gain_reason(goal, self._suggestions())
+
+    def _suggestions(self) -> list[stops.Suggestion]:
+        """Return what the model promised of each finished trial that it suggested."""
+        sign = 1.0 if self._session.program.goal.direction == "minimize" else -1.0
+        found, best = [], math.inf
+        for trial in self._session.study.get_trials(deepcopy=False):
+            attrs = trial.user_attrs
+            if trial.state.is_finished() and "expected" in attrs and math.isfinite(best):
+                found.append(
+                    stops.Suggestion(
+                        float(attrs["expected"]),
+                        float(attrs["expected_sd"]),
+                        sign * best,
+                        float(attrs.get("cost_usd", 0.0)),
+                    )
+                )
+            if trial.state.name == "COMPLETE" and trial.value is not None:
+                best = min(best, sign * trial.value)
+        return found
 
 
 def _result(trial: FrozenTrial) -> verdicts.TrialResult:
