@@ -170,7 +170,10 @@ def _end(process: subprocess.Popen[bytes], mark: str) -> None:
     _wait(process, time.monotonic() + _GRACE_S)
     _signal(process, signal.SIGKILL)
     process.wait()
-    runner.end_bearers(mark)
+    # a process that was killed takes a moment to go
+    deadline = time.monotonic() + _GRACE_S
+    while runner.end_bearers(mark) and time.monotonic() < deadline:
+        time.sleep(_LOOK_AGAIN_S / 10)
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -33,7 +33,16 @@ def suggest(option: Option, setting: Setting) -> Range | None:
     if number is None and option.default is not None:
         return None
     found = ranges.TABLE[name](number, setting)
-    return None if found is None else fitted(found, number, option.kind)
+    if found is None or not _fits(found, number):
+        return None
+    return fitted(found, number, option.kind)
+
+
+def _fits(found: Range, number: Number | None) -> bool:
+    """Tell whether choices hold the script's default: a size of -1 or 0.5 means something else."""
+    if found.choices is None:
+        return True
+    return len(found.choices) > 1 and (number is None or number in found.choices)
 
 
 def unknown_number(option: Option) -> Range | None:

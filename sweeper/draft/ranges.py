@@ -115,10 +115,10 @@ def batch_size(default: Number | None, setting: Setting) -> Range | None:
 
 
 def accumulation(default: Number | None, setting: Setting) -> Range:
-    """Multiplies the batch without its memory."""
+    """Multiplies the batch without its memory (arXiv:1806.00187)."""
     middle = int(default or 4)
     choices = tuple(sorted({1, 2, 4, 8, middle}))
-    return Range("times the batch size, without its memory", choices=choices, default=middle)
+    return Range("times the batch (arXiv:1806.00187)", choices=choices, default=middle)
 
 
 def warmup_share(default: Number | None, setting: Setting) -> Range:
@@ -127,7 +127,7 @@ def warmup_share(default: Number | None, setting: Setting) -> Range:
 
 
 def warmup_steps(default: Number | None, setting: Setting) -> Range:
-    """Whole steps, at least a hundred; below 1 it is a share."""
+    """Gradual warm-up (arXiv:1706.02677), up to a hundred steps or four times the default."""
     if isinstance(default, float) and 0 < default < 1:
         return warmup_share(default, setting)
     middle = int(default or 0)
