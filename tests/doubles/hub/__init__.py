@@ -1,1 +1,1 @@
-"""A strict Hub on the loopback interface: the API of Hugging Face Jobs and repositories, with faults."""
+"""A strict Hub on the loopback interface: Jobs and repositories, with faults to switch on."""

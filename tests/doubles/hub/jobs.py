@@ -92,7 +92,9 @@ class Jobs:
     def create(self, namespace: str, body: dict[str, Any]) -> Job:
         """Keep a job and start its life in a thread of its own."""
         with self._lock:
-            job = Job(len(self.all), namespace, body, self.clock.now(), labels=body.get("labels", {}))
+            job = Job(
+                len(self.all), namespace, body, self.clock.now(), labels=body.get("labels", {})
+            )
             self.all.append(job)
         threading.Thread(target=self._live, args=(job,), daemon=True).start()
         return job
@@ -282,7 +284,9 @@ class Jobs:
         shutil.rmtree(cwd, ignore_errors=True)
         cwd.mkdir(parents=True)
         mounts = {v["mountPath"]: str(self._mount(v, cwd)) for v in body.get("volumes", [])}
-        command = [mounted(item, mounts) for item in [*body["command"], *body.get("arguments", [])]]
+        command = [
+            mounted(item, mounts) for item in [*body["command"], *body.get("arguments", [])]
+        ]
         given = {k: mounted(v, mounts) for k, v in body.get("environment", {}).items()}
         env = {
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",

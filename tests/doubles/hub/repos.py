@@ -124,7 +124,9 @@ class Repos:
             if key == "header":
                 title = value["summary"]
                 if value.get("parentCommit") not in (None, head):
-                    raise Refusal(412, "A commit has happened since. Please refresh and try again.")
+                    raise Refusal(
+                        412, "A commit has happened since. Please refresh and try again."
+                    )
             else:
                 self._change(files, key, value)
         return repo.commit(branch, files, title)
