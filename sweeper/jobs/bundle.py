@@ -48,9 +48,7 @@ class Bundle:
         return [text[i : i + ARGUMENT_LIMIT] for i in range(0, len(text), ARGUMENT_LIMIT)]
 
 
-def pack(
-    folder: Path, files: Sequence[str], replaced: dict[str, str] | None = None
-) -> Bundle:
+def pack(folder: Path, files: Sequence[str], replaced: dict[str, str] | None = None) -> Bundle:
     """Pack files of a folder together with what runs them inside a job.
 
     Args:
@@ -88,9 +86,7 @@ def runtime() -> bytes:
     return out.getvalue()
 
 
-def _contents(
-    folder: Path, files: Sequence[str], replaced: dict[str, str]
-) -> dict[str, bytes]:
+def _contents(folder: Path, files: Sequence[str], replaced: dict[str, str]) -> dict[str, bytes]:
     contents: dict[str, bytes] = {}
     size = 0
     for name in files:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from typing import Any
 
+from sweeper.jobs.aboard import exit_of
 from sweeper.jobs.executor import Tail
 from sweeper.jobs.hf.events import Event
 from sweeper.jobs.hf.events import parse
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from sweeper.jobs.hf.connection import Connection
 
-QUIET_S = 75.0  # two and a half keep-alives of 30 s
+QUIET_S = 45.0  # one and a half keep-alives of 30 s
 SNAPSHOT_QUIET_S = 5.0  # a snapshot is replayed at once; then the platform waits for news
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 15.0
@@ -60,13 +61,26 @@ class _PausedError(Exception):
 class Follower:
     """The lines of one job behind one cursor.
 
+    Args:
+        connection: The way to the Hub.
+        client: HTTP client of the streams; the shared one may be closed under us.
+        job_id: The job.
+        cursor: Where to begin; "" is the beginning.
+        ended: Whether the job is known to have ended.
+
     Attributes:
         ended: Set once the job is known to have ended.
         running: Set once the job is known to have started.
     """
 
     def __init__(
-        self, connection: Connection, client: httpx2.Client, job_id: str, cursor: str
+        self,
+        connection: Connection,
+        client: httpx2.Client,
+        job_id: str,
+        cursor: str,
+        *,
+        ended: bool = False,
     ) -> None:
         self.ended = threading.Event()
         self.running = threading.Event()
@@ -82,6 +96,9 @@ class Follower:
         self._wake = threading.Event()
         self._lock = threading.Lock()
         self._stream: Any = None
+        self._exit: int | None = None
+        if ended:
+            self.ended.set()
         self._thread = threading.Thread(target=self._run, name=f"log {job_id}", daemon=True)
         self._thread.start()
 
@@ -115,6 +132,17 @@ class Follower:
         """Let go of the stream; the thread ends soon."""
         self._stopped.set()
         self.end()
+
+    def join(self) -> None:
+        """Wait until the thread has ended, not for long."""
+        self._thread.join(5.0)
+
+    def exit(self) -> dict[str, int | None]:
+        """Return `exit_code` and `signal` of the script as the log tells them; empty if not."""
+        code = self._exit
+        if code is None:
+            return {}
+        return {"exit_code": code if code >= 0 else None, "signal": -code if code < 0 else None}
 
     def _run(self) -> None:
         pause_s = FIRST_PAUSE_S
@@ -165,15 +193,20 @@ class Follower:
 
     def _read(self, quiet_s: float, *, snapshot: bool = False) -> None:
         with self._opened(quiet_s) as response:
+            if self._dismissed(snapshot=snapshot):
+                return
             with self._lock:
                 self._replay.connected()
             for event in parse(response.iter_raw()):
-                if self._stopped.is_set() or (self.ended.is_set() and not snapshot):
+                if self._dismissed(snapshot=snapshot):
                     return
                 if event is None and snapshot:
                     return  # a keep-alive: everything there is has been said
                 if event is not None:
                     self._take(event)
+
+    def _dismissed(self, *, snapshot: bool) -> bool:
+        return self._stopped.is_set() or (self.ended.is_set() and not snapshot)
 
     @contextmanager
     def _opened(self, quiet_s: float) -> Iterator[Any]:
@@ -200,6 +233,8 @@ class Follower:
                 self._leaps -= 1
                 raise _LeapError
             if self._replay.is_new(event.at, event.text):
+                ended = exit_of(event.text)
+                self._exit = self._exit if ended is None else ended
                 self._lines.append(event.text)
                 self._leaps = self._leaps if leap else LEAPS
 

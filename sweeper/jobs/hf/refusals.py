@@ -46,8 +46,12 @@ def translated(doing: str, endpoint: str, *, creating: bool = False) -> Iterator
         ) from error
     except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
         raise UnavailableError(f"While {doing}: {endpoint} cannot be reached.") from error
-    except (httpx2.HTTPError, httpx2.StreamError, ValueError) as error:
+    except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
         sentence = f"While {doing}: the answer was lost ({type(error).__name__})."
+        raise (OutcomeUnknownError if creating else UnavailableError)(sentence) from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        # A 2xx that is not what it should be, a proxy's page for instance.
+        sentence = f"While {doing}: the answer is not one of the Hub's ({type(error).__name__})."
         raise (OutcomeUnknownError if creating else UnavailableError)(sentence) from error
 
 

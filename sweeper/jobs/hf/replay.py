@@ -3,7 +3,7 @@
 A new connection may replay everything, only a window, a window that starts later, or each line
 twice; the client's own follow counts events and so loses lines. Here an event is known by its
 timestamp and text, and a metric line of the runner by the sequence number it carries
-(`[sweeper] {"v": 1, "run": "3f9a", "seq": 7, …}`): a reading is taken once, whatever the replay
+(`[sweeper 760123456000007] …`, see `aboard.py`): a reading is taken once, whatever the replay
 does, and a reading that is missing is known to be missing.
 """
 
@@ -15,8 +15,10 @@ from collections import deque
 from dataclasses import dataclass
 from dataclasses import field
 
+from sweeper.jobs.aboard import NUMBERS_A_RUN
+from sweeper.jobs.aboard import number_of
+
 STARTED = "===== Job started"
-SEQUENCED = '[sweeper] {"v":'
 RECENT = 4096  # identities kept to tell a repetition from news
 
 
@@ -143,11 +145,8 @@ def identity(at: str, text: str) -> str:
 
 
 def sequence(text: str) -> tuple[str, int] | None:
-    """Return run and sequence number of a line of the runner, or None for any other line."""
-    if not text.startswith(SEQUENCED):
+    """Return run and number of a line of the runner, or None for any other line."""
+    number = number_of(text)
+    if number is None:
         return None
-    try:
-        document = json.loads(text[len("[sweeper] ") :])
-        return str(document.get("run", "")), int(document["seq"])
-    except (ValueError, KeyError, TypeError):
-        return None
+    return str(number // NUMBERS_A_RUN), number % NUMBERS_A_RUN

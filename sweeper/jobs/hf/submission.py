@@ -80,7 +80,7 @@ def labels(study: str, uid: str, purpose: str) -> dict[str, str]:
 
 def purpose_label(uid: str, purpose: str) -> str:
     """Return the label that carries a purpose: `<uid>-<trial>-<attempt>`."""
-    return safe("-".join([uid, *purpose.split("/")[1:]]))
+    return safe("-".join([uid, *purpose.rsplit("/", 2)[1:]]))
 
 
 def safe(text: str) -> str:

@@ -1,0 +1,244 @@
+"""The plug for Hugging Face Jobs: sends each request once and says what became of it.
+
+Nothing here counts money or decides. Stages are polled with one listing for all jobs of the
+study; each job's log is followed by a thread of its own (`follower.py`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sweeper.errors import ExecutorError
+from sweeper.errors import OutcomeUnknownError
+from sweeper.jobs.executor import FoundJob
+from sweeper.jobs.executor import JobReport
+from sweeper.jobs.executor import JobSpec
+from sweeper.jobs.executor import Tail
+from sweeper.jobs.hf import record
+from sweeper.jobs.hf import submission
+from sweeper.jobs.hf.connection import Connection
+from sweeper.jobs.hf.connection import session
+from sweeper.jobs.hf.follower import Follower
+from sweeper.jobs.hf.refusals import from_answer
+from sweeper.jobs.hf.refusals import translated
+from sweeper.state.ledger import Reservation
+
+FORGOTTEN_POLLS = 2  # absences in a row before a job counts as gone
+
+
+class HfExecutor:
+    """Runs jobs on Hugging Face.
+
+    Args:
+        connection: The way to the Hub, with the namespace that runs and pays.
+        uid: The study's uid.
+        study: The study's name.
+        output_repos: Scope of the program, where large files may be put.
+    """
+
+    name = "hf"
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        uid: str,
+        study: str,
+        output_repos: Collection[str] = (),
+    ) -> None:
+        self._connection = connection
+        self._uid = uid
+        self._study = study
+        self._client = session()
+        self._followers: dict[str, Follower] = {}
+        self._reports: dict[str, JobReport] = {}
+        self._absent: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._packing = Packing(connection, study, uid, list(output_repos))
+
+    def prepare(self, spec: JobSpec) -> None:
+        """Upload what is too large for a command, so that no reservation waits for it.
+
+        Raises:
+            ScriptError: The script or its files cannot be shipped.
+            UnavailableError: The Hub is away.
+            AccountError: The token may not write the repository, or a secret is missing.
+        """
+        self._packing.shipment(spec)
+
+    def submit(self, spec: JobSpec, paid: Reservation) -> str:
+        """Send one request for a job and return its id.
+
+        `UnavailableError` and `AccountError` mean that no job exists: the Hub refused the
+        request, or was never reached.
+
+        Raises:
+            NothingCreatedError: It was refused; no job exists.
+            OutcomeUnknownError: The answer was lost; a job may exist.
+        """
+        ask = self._packing.ask(spec, paid)
+        return post(self._connection, ask)
+
+    def poll(self, job_ids: Collection[str]) -> dict[str, JobReport]:
+        """Report on jobs with one listing; those that it lacks are asked for one by one."""
+        wanted = set(job_ids)
+        records = self._listed(wanted)
+        for job_id in sorted(wanted - set(records)):
+            if found := self._inspected(job_id):
+                records[job_id] = found
+        self._note_absent(wanted - set(records))
+        reports = {i: self._report(i, records[i]) for i in wanted if i in records}
+        self._tell_followers(reports)
+        return reports
+
+    def tail(self, job_id: str, cursor: str) -> Tail:
+        """Return the log lines behind `cursor`; "" begins anew, so after the end it is the whole.
+
+        While the job runs, a line that the platform withholds may be missing and a withheld
+        reading may come late; each reading comes once. After the end, `tail(job_id, "")` until
+        `complete` is the whole log as the platform keeps it: the arbiter.
+        """
+        return self._follower(job_id, cursor).tail(cursor)
+
+    def cancel(self, job_id: str) -> None:
+        """Ask for the end of a job; of one that has ended or is gone, do nothing."""
+        from huggingface_hub.errors import HfHubHTTPError
+        from huggingface_hub.errors import JobNotFoundError
+
+        doing = f"cancelling job {job_id}"
+        with translated(doing, self._connection.endpoint):
+            try:
+                self._connection.api.cancel_job(
+                    job_id=job_id, namespace=self._connection.namespace
+                )
+            except JobNotFoundError:
+                return
+            except HfHubHTTPError as error:
+                # Of a job that has ended some 4xx may come; that is what we wanted.
+                if error.response.status_code in (400, 409):
+                    return
+                raise
+
+    def find(self, purpose: str) -> str | None:
+        """Return the id of the oldest job that bears `purpose`, or None."""
+        return next((job.job_id for job in self.matches(purpose)), None)
+
+    def matches(self, purpose: str) -> list[FoundJob]:
+        """Return every job that bears `purpose`, oldest first, with the reservation it carries."""
+        label = submission.purpose_label(self._uid, purpose)
+        jobs = [
+            record.found(job)
+            for page in self._pages("looking for a job", submission.LABEL_PURPOSE, label)
+            for job in page
+        ]
+        return sorted(jobs, key=lambda job: (job.created_at, job.job_id))
+
+    def close(self) -> None:
+        """Let go of connections and threads; jobs go on."""
+        with self._lock:
+            followers, self._followers = list(self._followers.values()), {}
+        for follower in followers:
+            follower.stop()
+        for follower in followers:
+            follower.join()
+        self._client.close()
+
+    def _pages(self, doing: str, key: str, value: str) -> Iterator[list[dict[str, Any]]]:
+        return self._connection.pages(self._connection.jobs, doing, [("label", f"{key}={value}")])
+
+    def _listed(self, wanted: set[str]) -> dict[str, dict[str, Any]]:
+        """Return the records of the wanted jobs, reading no page more than that takes."""
+        records: dict[str, dict[str, Any]] = {}
+        if not wanted:
+            return records
+        for page in self._pages("asking how the jobs are", submission.LABEL_UID, self._uid):
+            records.update({job["id"]: job for job in page if job["id"] in wanted})
+            if len(records) == len(wanted):
+                break
+        return records
+
+    def _inspected(self, job_id: str) -> dict[str, Any] | None:
+        from huggingface_hub.errors import JobNotFoundError
+
+        try:
+            address = f"{self._connection.jobs}/{job_id}"
+            found: dict[str, Any] = self._connection.read(address, f"asking how job {job_id} is")
+        except ExecutorError as error:
+            if isinstance(error.__cause__, JobNotFoundError):
+                return None
+            raise
+        return found
+
+    def _report(self, job_id: str, found: dict[str, Any]) -> JobReport:
+        self._absent.pop(job_id, None)
+        report = record.report(found, self._connection.endpoint)
+        follower = self._followers.get(job_id)
+        if follower is None:
+            return report
+        attempts = max(report.platform_attempts, follower.platform_attempts)
+        return replace(report, platform_attempts=attempts, **follower.exit())
+
+    def _note_absent(self, absent: set[str]) -> None:
+        for job_id in absent:
+            self._absent[job_id] = self._absent.get(job_id, 0) + 1
+            follower = self._followers.get(job_id)
+            if follower and self._absent[job_id] >= FORGOTTEN_POLLS:
+                follower.end()
+
+    def _tell_followers(self, reports: dict[str, JobReport]) -> None:
+        for job_id, report in reports.items():
+            self._reports[job_id] = report
+            if follower := self._followers.get(job_id):
+                tell(follower, report)
+
+    def _follower(self, job_id: str, cursor: str) -> Follower:
+        with self._lock:
+            follower = self._followers.get(job_id)
+            if follower is not None and follower.serves(cursor):
+                return follower
+            if follower is not None:
+                follower.stop()
+            report = self._reports.get(job_id)
+            ended = report is not None and report.stage.terminal
+            follower = Follower(self._connection, self._client, job_id, cursor, ended=ended)
+            self._followers[job_id] = follower
+            return follower
+
+
+def tell(follower: Follower, report: JobReport) -> None:
+    """Let a follower know where its job stands."""
+    if report.stage.terminal:
+        follower.end()
+    elif report.started_at is not None:
+        follower.running.set()
+
+
+def post(connection: Connection, ask: submission.Ask) -> str:
+    """Send one request for a job and return its id; raises as `HfExecutor.submit`."""
+    from huggingface_hub import Volume
+
+    who, doing = connection.who, "submitting the job"
+    submission.guard_token(ask, [who.token or "", *ask.secrets.values()])
+    with translated(doing, connection.endpoint, creating=True):
+        job = connection.api.run_job(
+            image=ask.image,
+            command=ask.command,
+            env=ask.env,
+            secrets=ask.secrets,
+            flavor=ask.flavor,
+            timeout=ask.timeout_s,
+            attempts=1,
+            name=ask.name,
+            labels=ask.labels,
+            volumes=[Volume(**volume) for volume in ask.volumes] or None,
+            resource_group_id=ask.resource_group,
+            namespace=connection.namespace,
+        )
+    if not job.id:
+        raise OutcomeUnknownError("While submitting the job: the Hub's answer names no job.")
+    return str(job.id)
