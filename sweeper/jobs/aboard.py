@@ -9,6 +9,7 @@ for Python 3.9: this runs in whatever image the job has.
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 
 from sweeper.jobs import metrics
 
@@ -30,15 +32,17 @@ JOB_FOLDER = "@sweeper-job@"
 PYTHON = "@sweeper-python@"
 #: A number is RUN * NUMBERS_A_RUN + n: a platform that starts the job again begins another run.
 NUMBERS_A_RUN = 1_000_000
+NOT_STARTED = 127  # what a shell answers when a program cannot be started
 CHUNK = 65_536
 UNENDED_LIMIT = 1_048_576  # bytes of a line without an end before it is cut
 
-#: Unpacks and hands over; the archive is text in the arguments, or a mounted file.
+#: Unpacks and hands over; the archive is base64 in the arguments, or in mounted files.
 BOOTSTRAP = """\
 import base64, io, json, os, sys, tarfile, tempfile
 spec, parts = json.loads(sys.argv[1]), sys.argv[2:]
-mounted = parts[0].startswith("/")
-data = open(parts[0], "rb").read() if mounted else base64.b64decode("".join(parts))
+if parts[0].startswith("/"):
+    parts = [open(part).read() for part in parts]
+data = base64.b64decode("".join(parts))
 job = tempfile.mkdtemp(prefix="sweeper-")
 tarfile.open(fileobj=io.BytesIO(data), mode="r:gz").extractall(job)
 sys.path.insert(0, os.path.join(job, "runtime.zip"))
@@ -67,27 +71,25 @@ def main(spec: dict[str, Any], job: str) -> int:
     """Run what a spec says and return the exit code for the job.
 
     Args:
-        spec: "argv", and "env" on top of the job's own environment.
+        spec: "argv"; "env" on top of the job's own environment; "edits" of the shipped files.
         job: Folder of the unpacked archive.
     """
-    os.makedirs(os.path.join(job, "output"), exist_ok=True)
+    folder = prepared(spec, Path(job))
     out = Printer(sys.stdout.buffer, time.time())
     argv = [filled(argument, job) for argument in spec["argv"]]
-    folder = os.path.join(job, "files")
-    os.makedirs(folder, exist_ok=True)
     try:
         child = subprocess.Popen(
             argv,
             cwd=folder,
-            env=environment(spec, job),
+            env=environment(spec, Path(job)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
     except OSError as error:
         out.line(f"{argv[0]} cannot be started: {error.strerror}")
-        out.ended(127)
-        return 127
+        out.ended(NOT_STARTED)
+        return NOT_STARTED
     signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     assert child.stdout is not None
     for text in texts(child.stdout):
@@ -97,17 +99,34 @@ def main(spec: dict[str, Any], job: str) -> int:
     return code if code >= 0 else 128 - code
 
 
-def environment(spec: dict[str, Any], job: str) -> dict[str, str]:
+def prepared(spec: dict[str, Any], job: Path) -> Path:
+    """Lay out a job's folder and return that of its files."""
+    (job / "output").mkdir(exist_ok=True)
+    folder = job / "files"
+    folder.mkdir(exist_ok=True)
+    for name, edit in spec["edits"].items():
+        apply(folder / name, *edit)
+    with zipfile.ZipFile(job / "runtime.zip") as runtime:
+        runtime.extractall(job / "runtime")
+    return folder
+
+
+def environment(spec: dict[str, Any], job: Path) -> dict[str, str]:
     """Return the environment of the script."""
     env = dict(os.environ)
-    env.update({name: filled(value, job) for name, value in spec["env"].items()})
-    runtime = os.path.join(job, "runtime")
-    zipfile.ZipFile(runtime + ".zip").extractall(runtime)
-    inside = os.path.join(runtime, "sweeper", "jobs", "inside")
-    paths = [inside, runtime, env.get("PYTHONPATH", "")]
+    env.update({name: filled(value, str(job)) for name, value in spec["env"].items()})
+    runtime = job / "runtime"
+    inside = runtime / "sweeper" / "jobs" / "inside"
+    paths = [str(inside), str(runtime), env.get("PYTHONPATH", "")]
     env["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     env["PYTHONUNBUFFERED"] = "1"
     return env
+
+
+def apply(path: Path, front: int, end: int, between: str) -> None:
+    """Rewrite a file: its first bytes, a new piece (base64), its last bytes."""
+    data = path.read_bytes()
+    path.write_bytes(data[:front] + base64.b64decode(between) + data[len(data) - end :])
 
 
 def filled(text: str, job: str) -> str:

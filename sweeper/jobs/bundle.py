@@ -22,7 +22,7 @@ from sweeper.errors import ScriptError
 
 INLINE_LIMIT = 256 * 1024  # bytes of text in the command
 ARGUMENT_LIMIT = 131_071  # bytes of one argument (Linux: MAX_ARG_STRLEN, 32 pages, less the zero)
-ARCHIVE_LIMIT = 512 * 1024 * 1024
+ARCHIVE_LIMIT = 64 * 1024 * 1024
 LEFT_OUT = {".git", ".venv", "__pycache__", "runs", ".mypy_cache", ".pytest_cache"}
 RUNTIME = "runtime.zip"
 FILES = "files"
@@ -42,10 +42,13 @@ class Bundle:
 
     def as_arguments(self) -> list[str] | None:
         """Return the archive as command arguments, or None if it is too large for that."""
+        parts = self.as_text(ARGUMENT_LIMIT)
+        return parts if sum(map(len, parts)) <= INLINE_LIMIT else None
+
+    def as_text(self, limit: int) -> list[str]:
+        """Return the archive as base64, in parts of at most `limit` bytes."""
         text = base64.b64encode(self.data).decode("ascii")
-        if len(text) > INLINE_LIMIT:
-            return None
-        return [text[i : i + ARGUMENT_LIMIT] for i in range(0, len(text), ARGUMENT_LIMIT)]
+        return [text[i : i + limit] for i in range(0, len(text), limit)]
 
 
 def pack(folder: Path, files: Sequence[str], replaced: dict[str, str] | None = None) -> Bundle:
@@ -54,7 +57,6 @@ def pack(folder: Path, files: Sequence[str], replaced: dict[str, str] | None = N
     Args:
         folder: Folder of program.md.
         files: Paths relative to it; folders go with everything in them.
-        replaced: Texts that go in place of files, by relative path.
 
     Raises:
         ScriptError: A file is missing, lies outside the folder, or all together are too large.
@@ -65,7 +67,7 @@ def pack(folder: Path, files: Sequence[str], replaced: dict[str, str] | None = N
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
     ):
         _add(tar, RUNTIME, runtime())
-        for name, data in sorted(_contents(folder, files, replaced or {}).items()):
+        for name, data in sorted(_contents(folder, files).items()):
             _add(tar, f"{FILES}/{name}", data)
     data = out.getvalue()
     return Bundle(data, hashlib.sha256(data).hexdigest())
@@ -86,13 +88,13 @@ def runtime() -> bytes:
     return out.getvalue()
 
 
-def _contents(folder: Path, files: Sequence[str], replaced: dict[str, str]) -> dict[str, bytes]:
+def _contents(folder: Path, files: Sequence[str]) -> dict[str, bytes]:
     contents: dict[str, bytes] = {}
     size = 0
     for name in files:
-        for path in _paths(folder, name):
+        for path in paths(folder, name):
             relative = path.relative_to(folder).as_posix()
-            contents[relative] = _read(path, replaced.get(relative))
+            contents[relative] = path.read_bytes()
             size += len(contents[relative])
             if size > ARCHIVE_LIMIT:
                 raise ScriptError(
@@ -103,7 +105,12 @@ def _contents(folder: Path, files: Sequence[str], replaced: dict[str, str]) -> d
     return contents
 
 
-def _paths(folder: Path, name: str) -> Iterator[Path]:
+def paths(folder: Path, name: str) -> Iterator[Path]:
+    """Yield the files behind a path relative to a folder, but for what never goes along.
+
+    Raises:
+        ScriptError: There is nothing there, or it lies outside the folder.
+    """
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ScriptError(
@@ -114,13 +121,9 @@ def _paths(folder: Path, name: str) -> Iterator[Path]:
     elif path.is_dir():
         for child in sorted(path.iterdir()):
             if child.name not in LEFT_OUT and not child.name.startswith(".env"):
-                yield from _paths(folder, str(child.relative_to(folder)))
+                yield from paths(folder, str(child.relative_to(folder)))
     else:
         raise ScriptError(f"{name} does not exist in {folder}.", key="files")
-
-
-def _read(path: Path, replaced: str | None) -> bytes:
-    return path.read_bytes() if replaced is None else replaced.encode()
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -77,8 +77,8 @@ class Connection:
     def _get(
         self, address: str, doing: str, query: Sequence[tuple[str, str]] = ()
     ) -> tuple[Any, str | None]:
-        from huggingface_hub.utils import get_session
-        from huggingface_hub.utils import hf_raise_for_status
+        from huggingface_hub import get_session
+        from huggingface_hub.utils._http import hf_raise_for_status
 
         with translated(doing, self.endpoint):
             answer = get_session().get(
@@ -123,7 +123,7 @@ def own_namespace(api: HfApi, endpoint: str) -> str:
 
 def set_timeouts() -> None:
     """Give the client's shared session timeouts; by default it waits for ever."""
-    from huggingface_hub.utils import set_client_factory
+    from huggingface_hub import set_client_factory
 
     global _timeouts_set
     if not _timeouts_set:

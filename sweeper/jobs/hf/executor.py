@@ -10,7 +10,6 @@ import threading
 from collections.abc import Collection
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from sweeper.errors import ExecutorError
@@ -24,7 +23,7 @@ from sweeper.jobs.hf import submission
 from sweeper.jobs.hf.connection import Connection
 from sweeper.jobs.hf.connection import session
 from sweeper.jobs.hf.follower import Follower
-from sweeper.jobs.hf.refusals import from_answer
+from sweeper.jobs.hf.packing import Packing
 from sweeper.jobs.hf.refusals import translated
 from sweeper.state.ledger import Reservation
 
@@ -181,7 +180,13 @@ class HfExecutor:
         if follower is None:
             return report
         attempts = max(report.platform_attempts, follower.platform_attempts)
-        return replace(report, platform_attempts=attempts, **follower.exit())
+        code = follower.exit if report.stage.terminal else None
+        return replace(
+            report,
+            platform_attempts=attempts,
+            exit_code=code if code is not None and code >= 0 else None,
+            signal=-code if code is not None and code < 0 else None,
+        )
 
     def _note_absent(self, absent: set[str]) -> None:
         for job_id in absent:

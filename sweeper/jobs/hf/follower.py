@@ -137,12 +137,10 @@ class Follower:
         """Wait until the thread has ended, not for long."""
         self._thread.join(5.0)
 
-    def exit(self) -> dict[str, int | None]:
-        """Return `exit_code` and `signal` of the script as the log tells them; empty if not."""
-        code = self._exit
-        if code is None:
-            return {}
-        return {"exit_code": code if code >= 0 else None, "signal": -code if code < 0 else None}
+    @property
+    def exit(self) -> int | None:
+        """How the script ended as the log tells it: exit code, minus a signal's number, or None."""
+        return self._exit
 
     def _run(self) -> None:
         pause_s = FIRST_PAUSE_S
@@ -165,7 +163,9 @@ class Follower:
             return LONGEST_SCHEDULING_PAUSE_S
         except _PausedError as pause:
             return pause.seconds
-        except (_LeapError, *_lost()):
+        except _LeapError:
+            return 0.0
+        except _lost():
             return 0.0
         return 0.0
 

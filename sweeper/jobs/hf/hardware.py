@@ -34,8 +34,8 @@ def live(folder: Path | None = None) -> list[Hardware]:
     Raises:
         ExecutorError: It cannot be had, or its unit is not the minute.
     """
-    from huggingface_hub.utils import get_session
-    from huggingface_hub.utils import hf_raise_for_status
+    from huggingface_hub import get_session
+    from huggingface_hub.utils._http import hf_raise_for_status
 
     who = find(folder)
     with translated("reading the price list", who.endpoint):

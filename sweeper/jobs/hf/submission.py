@@ -17,12 +17,11 @@ from typing import Any
 from sweeper.errors import NothingCreatedError
 from sweeper.errors import ScriptError
 from sweeper.jobs.aboard import BOOTSTRAP
+from sweeper.jobs.aboard import JOB_FOLDER
 from sweeper.jobs.bundle import ARGUMENT_LIMIT
-from sweeper.jobs.hf.record import RESERVATION
 
 if TYPE_CHECKING:
     from sweeper.program import Training
-    from sweeper.state.ledger import Reservation
 
 UV_IMAGE = "ghcr.io/astral-sh/uv:python3.12-bookworm"
 LABEL_STUDY = "sweeper-study"
@@ -136,7 +135,8 @@ def requirements(training: Training, script: str | None) -> tuple[list[str], str
     if not isinstance(listed, list) or not all(isinstance(need, str) for need in listed):
         raise ScriptError("The script's `# /// script` block names dependencies that are no list.")
     needs = list(dict.fromkeys([*(training.dependencies or []), *listed]))
-    version = training.python or header.get("requires-python")
+    named = training.python if training.python and "/" not in training.python else None
+    version = named or header.get("requires-python")
     return needs, str(version) if version else None
 
 
@@ -161,7 +161,11 @@ def pep723(script: str) -> dict[str, Any]:
 
 def split_environment(env: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """Return what the platform takes as environment, and what the runner must set itself."""
-    taken = {name: value for name, value in env.items() if _environment_name(name)}
+    taken = {
+        name: value
+        for name, value in env.items()
+        if value and _environment_name(name) and JOB_FOLDER not in value
+    }
     return taken, {name: value for name, value in env.items() if name not in taken}
 
 
@@ -179,8 +183,3 @@ def guard_token(ask: Ask, secrets: list[str]) -> None:
                 "where others can read it.",
                 hint="name it under Training `secrets` and read it from the environment",
             )
-
-
-def reserved(env: dict[str, str], paid: Reservation) -> dict[str, str]:
-    """Return an environment that carries the reservation; labels can be changed, this cannot."""
-    return {**env, RESERVATION: paid.nonce}

@@ -218,10 +218,20 @@ class Handler(BaseHTTPRequestHandler):
     def _received(self) -> Request:
         parts = urlsplit(self.path)
         length = int(self.headers.get("Content-Length") or 0)
+        chunked = self.headers.get("Transfer-Encoding", "").lower() == "chunked"
         headers = {key.lower(): value for key, value in self.headers.items()}
-        body = self.rfile.read(length)
+        body = self._chunks() if chunked else self.rfile.read(length)
         query = parse_qsl(parts.query, keep_blank_values=True)
         return Request(self.server.hub, self.command, parts.path, query, headers, body)
+
+    def _chunks(self) -> bytes:
+        """Return a body that came in chunks."""
+        body = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
 
     def _answer(self, request: Request) -> None:
         hub = self.server.hub
