@@ -1,0 +1,1 @@
+"""What is put in front of a training script: this folder goes on its PYTHONPATH."""
