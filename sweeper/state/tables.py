@@ -82,7 +82,8 @@ def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.
 def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
     """Insert `row` unless a key of it is taken; return whether it was inserted."""
     statement = _insert(connection, table).values(**row).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount == 1
+    # The row count of such an insert is not the same on all drivers; the returned row is.
+    return connection.execute(statement.returning(*table.primary_key)).first() is not None
 
 
 def insert_or_replace(
