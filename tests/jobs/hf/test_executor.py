@@ -19,11 +19,11 @@ from sweeper.jobs.executor import Stage
 from sweeper.jobs.hf.executor import HfExecutor
 from sweeper.jobs.metrics import MetricReader
 from tests.doubles.hub.server import Hub
-from tests.jobs.conftest import UID
-from tests.jobs.conftest import ended
-from tests.jobs.conftest import reservation
-from tests.jobs.conftest import until
-from tests.jobs.conftest import whole_log
+from tests.jobs.hf.conftest import UID
+from tests.jobs.hf.conftest import ended
+from tests.jobs.hf.conftest import reservation
+from tests.jobs.hf.conftest import until
+from tests.jobs.hf.conftest import whole_log
 
 Make = Callable[..., JobSpec]
 

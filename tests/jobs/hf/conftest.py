@@ -17,6 +17,7 @@ from sweeper.jobs.hf import connection
 from sweeper.jobs.hf.executor import HfExecutor
 from sweeper.program import Training
 from sweeper.state.ledger import Reservation
+from tests.doubles.hub.fixtures import hub  # noqa: F401 - a fixture
 from tests.doubles.hub.server import Hub
 
 UID = "9f3a01bc"
@@ -24,17 +25,7 @@ STUDY = "digits"
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    """A Hub whose minutes are seconds of ours divided by ten, and an environment that names it."""
-    with Hub(clock_factor=10.0) as double:
-        monkeypatch.setenv("HF_ENDPOINT", double.endpoint)
-        monkeypatch.setenv("HF_TOKEN", double.token)
-        monkeypatch.setenv("HF_HOME", str(tmp_path / "hf-home"))
-        yield double
-
-
-@pytest.fixture
-def executor(hub: Hub) -> Iterator[HfExecutor]:
+def executor(hub: Hub) -> Iterator[HfExecutor]:  # noqa: F811
     plug = HfExecutor(connection.connect(namespace="me"), uid=UID, study=STUDY)
     yield plug
     plug.close()
