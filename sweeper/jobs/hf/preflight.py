@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sweeper.budget.prices import UnknownPriceError
+from sweeper.budget.prices import UnknownPrice
 from sweeper.budget.prices import format_duration
 from sweeper.budget.prices import micro_usd_per_minute
 from sweeper.errors import AccountError
@@ -122,9 +123,13 @@ def _prices(program: Program) -> Iterator[Problem]:
     for flavor in program.budget.allowed_flavors:
         try:
             micro_usd_per_minute(flavor, known)
-        except UnknownPriceError as error:
+        except UnknownPrice as error:
             offered = ", ".join(sorted(known)) if known else "the price list was not reachable"
-            yield Problem(str(error), f"offered: {offered}", "allowed_flavors")
+            yield Problem(
+                f"{str(error).capitalize()}, and unknown is not free.",
+                f"offered: {offered}",
+                "allowed_flavors",
+            )
 
 
 def _permission(connection: Connection) -> Iterator[Problem]:
@@ -195,7 +200,7 @@ def named_repos(args: Sequence[str]) -> list[str]:
 
 
 def _options(args: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for item, following in zip(args, [*args[1:], ""], strict=True):
+    for item, following in itertools.zip_longest(args, args[1:], fillvalue=""):
         if found := _option(item):
             value = found[2]
             if value is None:
