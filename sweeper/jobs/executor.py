@@ -145,6 +145,8 @@ class Executor(Protocol):
 
     #: "local", "hf" or "dry"; recorded with every job.
     name: str
+    #: Seconds between two looks of the conductor; looking that often must cost next to nothing.
+    tick_s: float
 
     def submit(self, spec: JobSpec, paid: Reservation) -> str:
         """Start one job and return its id.

@@ -7,13 +7,10 @@ study (metric, direction, a set of choices, name, storage) is refused with the w
 from __future__ import annotations
 
 import hashlib
-import secrets
-import time
+import json
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
-from typing import Any
 
 from sweeper.errors import NotApprovedError
 from sweeper.errors import RefusedError
@@ -73,8 +70,8 @@ def covers(program: Program, executor: str) -> approval.Covers:
     )
 
 
-def script_sha256(program: Program) -> str | None:
-    """Return the hash of what is run: the script's bytes and the dependencies; None for neither."""
+def script_sha256(program: Program) -> str:
+    """Return the hash of what is run: the scripts' bytes, the command, the dependencies."""
     digest = hashlib.sha256()
     training = program.training
     for name in (training.script, training.evaluate):
@@ -85,7 +82,7 @@ def script_sha256(program: Program) -> str | None:
     return digest.hexdigest()
 
 
-def locate(program: Program, database: Database) -> studies.Study | None:
+def locate(program: Program, database: Database, join: str | None = None) -> studies.Study | None:
     """Find the study that belongs to the program's folder.
 
     Returns:
@@ -97,8 +94,11 @@ def locate(program: Program, database: Database) -> studies.Study | None:
     """
     projection = approval.read_projection(Folder(program.folder).approval)
     if projection is not None:
-        approval.refuse_reset(database, projection)
-        return studies.by_uid(database, projection.uid)
+        found = studies.by_uid(database, projection.uid)
+        approval.refuse_reset(projection, None if found is None else found.uid)
+        return found
+    if join is not None:
+        return _joined(database, join)
     namesakes = studies.by_name(database, program.name)
     if database.dialect == "sqlite":
         return namesakes[-1] if namesakes else None
@@ -116,33 +116,36 @@ def locate(program: Program, database: Database) -> studies.Study | None:
     return None
 
 
-def create(program: Program, database: Database, executor: str) -> studies.Study:
+def _joined(database: Database, uid: str) -> studies.Study:
+    found = studies.by_uid(database, uid)
+    if found is None:
+        known = ", ".join(each.uid for each in studies.everything(database)) or "none"
+        raise RefusedError(f"The database holds no study {uid} (it holds {known}).", key="join")
+    return found
+
+
+def create(program: Program, database: Database) -> studies.Study:
     """Create the study of a program that nobody approved before; part of `approve`."""
     from sweeper.optimizer import space
 
-    uid = secrets.token_hex(4)
-    studies.create(
+    return studies.create(
         database,
-        uid=uid,
+        uid=studies.new_uid(),
         name=program.name,
         folder=str(program.folder.resolve()),
         metric=program.goal.metric,
         direction=program.goal.direction,
         program_sha256=program.sha256,
-        space=space.to_document(program),
+        space=json.dumps(space.to_document(program)),
     )
-    created = studies.by_uid(database, uid)
-    if created is None:
-        raise RefusedError(f"The study {uid} vanished while it was created; approve again.")
-    return created
 
 
-def open_study(program: Program, *, sampler_budget: int | None = None) -> OpenStudy:
+def open_study(program: Program, *, join: str | None = None) -> OpenStudy:
     """Open the approved study of a program.
 
     Args:
         program: The program as it is now.
-        sampler_budget: Trials that the sampler may count on; default the envelope's jobs.
+        join: Uid of a study in a shared database that the folder joins.
 
     Raises:
         NotApprovedError: No study was approved in this folder.
@@ -156,12 +159,12 @@ def open_study(program: Program, *, sampler_budget: int | None = None) -> OpenSt
         if projection is None:
             raise not_approved()
     database = open_database(url)
-    row = locate(program, database)
+    row = locate(program, database, join)
     if row is None:
         database.close()
         raise not_approved()
-    _refuse_other_study(program, row)
-    study = _optuna_study(program, url, row, sampler_budget or program.budget.max_jobs)
+    refuse_other_study(program, row)
+    study = _optuna_study(program, url, row)
     return OpenStudy(program, folder, database, row, study)
 
 
@@ -173,8 +176,13 @@ def not_approved() -> NotApprovedError:
     )
 
 
-def _refuse_other_study(program: Program, row: studies.Study) -> None:
-    changed = [
+def refuse_other_study(program: Program, row: studies.Study) -> None:
+    """Refuse a program that describes another study than the folder holds.
+
+    Raises:
+        RefusedError: Name, metric, direction or a set of choices has changed.
+    """
+    changed: list[tuple[str, object, object]] = [
         (key, was, now)
         for key, was, now in (
             ("name", row.name, program.name),
@@ -195,22 +203,20 @@ def _refuse_other_study(program: Program, row: studies.Study) -> None:
         )
 
 
-def _changed_choices(program: Program, space: dict[str, Any]) -> list[tuple[str, object, object]]:
+def _changed_choices(program: Program, document: str) -> list[tuple[str, object, object]]:
+    from sweeper.optimizer import space
+
+    before = space.from_document(json.loads(document)).distributions
     found: list[tuple[str, object, object]] = []
-    for name, parameter in program.search_space.items():
-        before = space.get(name)
-        if before is None:
-            continue
-        was = before.get("choices")
-        now = None if parameter.choices is None else list(parameter.choices)
-        if was != now:
-            found.append((name, was, now))
+    for name, distribution in space.distributions(program).items():
+        was = list(getattr(before.get(name), "choices", ()))
+        now = list(getattr(distribution, "choices", ()))
+        if name in before and was != now:
+            found.append((name, was or "a range", now or "a range"))
     return found
 
 
-def _optuna_study(
-    program: Program, url: str, row: studies.Study, sampler_budget: int
-) -> optuna.Study:
+def _optuna_study(program: Program, url: str, row: studies.Study) -> optuna.Study:
     import optuna
 
     from sweeper.optimizer import space
@@ -224,14 +230,12 @@ def _optuna_study(
     study = optuna.create_study(
         storage=storage,
         study_name=_optuna_name(storage, row),
-        direction=row.direction,
+        direction=program.goal.direction,
         load_if_exists=True,
         sampler=BlendedSampler(
             seed=int(row.uid, 16) % 2**31,
-            budget=sampler_budget,
-            default=program.defaults(),
-            constraints=program.constraints,
-            space=space.distributions(program),
+            budget=program.budget.max_jobs,
+            space=space.of_program(program),
         ),
         pruner=BudgetPruner(resource_max=None if resource is None else resource.scaled_max),
     )
@@ -284,26 +288,4 @@ def _describe(study: optuna.Study, program: Program, row: studies.Study) -> None
 def uncovered(opened: OpenStudy, executor: str) -> list[str]:
     """Return one sentence for everything that the newest approval does not cover."""
     current = approval.current(opened.database, opened.uid)
-    if current is None:
-        return ["Nobody has approved this sweep yet."]
     return approval.uncovered(current, covers(opened.program, executor))
-
-
-def record_approval(program: Program, executor: str, by: str) -> studies.Study:
-    """Record a person's yes to the program's envelope and scope, creating the study if needed."""
-    database = open_database(storage_url(program))
-    try:
-        row = locate(program, database) or create(program, database, executor)
-        _refuse_other_study(program, row)
-        approval.record(database, row.uid, covers(program, executor), by, time.time())
-        current = approval.current(database, row.uid)
-        if current is not None:
-            approval.write_projection(Folder(program.folder).approval, row.uid, current)
-        return row
-    finally:
-        database.close()
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

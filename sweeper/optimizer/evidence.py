@@ -1,0 +1,144 @@
+"""What a study's trials say: points, values to be minimised, failures, what is running.
+
+Only values that were reached enter the model of the objective. A failed trial is a point where
+not to go, never a large value: told as one, it bends the model far around it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from typing import TYPE_CHECKING
+from typing import Any
+
+import numpy as np
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
+
+from sweeper.optimizer.encoding import Array
+from sweeper.optimizer.encoding import Coder
+from sweeper.optimizer.space import canonical
+from sweeper.optimizer.space import legal
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+#: User attributes of a trial: who chose its parameters, why, on whose word.
+ORIGIN = "origin"
+WHY = "why"
+SOURCE = "source"
+PROPOSAL = "proposal"
+#: User attribute: what ended a trial; this value marks one that never ran.
+ENDED_BY = "ended_by"
+NOT_STARTED = "not started"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Trials as arrays; values are signed so that less is better.
+
+    Attributes:
+        points: Coded configurations of trials that count as observed.
+        values: Their values.
+        complete: Which of them reached the end; the others were pruned.
+        trials: Number of each observed trial.
+        proposals: Proposal that each observed trial came from, or None.
+        failed: Coded configurations of failed trials.
+        failed_proposals: Proposal that each failed trial came from, or None.
+        running: Coded configurations of running trials.
+        started: How many trials have been started at all (baseline and failures included).
+    """
+
+    points: Array
+    values: Array
+    complete: Any
+    trials: list[int]
+    proposals: list[str | None]
+    failed: Array
+    failed_proposals: list[str | None]
+    running: Array
+    started: int
+    origins: list[str] = field(default_factory=list)
+
+    @property
+    def tried(self) -> Array:
+        """Every point that has been or is being tried."""
+        return np.concatenate([self.points, self.failed, self.running])
+
+    @property
+    def best(self) -> float:
+        """The least value of a complete trial, or infinity."""
+        return float(self.values[self.complete].min()) if self.complete.any() else math.inf
+
+
+def gather(study: Study, coder: Coder, exclude: int | None = None) -> Evidence:
+    """Read a study's trials along the axes of `coder`, leaving out the trial id `exclude`."""
+    sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
+    trials = [
+        t
+        for t in study._get_trials(deepcopy=False, use_cache=True)
+        if t._trial_id != exclude and t.user_attrs.get(ENDED_BY) != NOT_STARTED
+    ]
+    usable = [(t, _configuration(t, coder)) for t in trials]
+    seen = [(t, c, _value(t, sign)) for t, c in usable if c is not None]
+    observed = [(t, c, v) for t, c, v in seen if v is not None]
+    failed = [(t, c) for t, c, _ in seen if t.state == TrialState.FAIL]
+    running = [_pending(t, coder) for t in trials if t.state == TrialState.RUNNING]
+    return Evidence(
+        points=coder.encode_all([c for _, c, _ in observed]),
+        values=np.array([v for _, _, v in observed], dtype=float),
+        complete=np.array([t.state == TrialState.COMPLETE for t, _, _ in observed], dtype=bool),
+        trials=[t.number for t, _, _ in observed],
+        proposals=[t.user_attrs.get(PROPOSAL) for t, _, _ in observed],
+        failed=coder.encode_all([c for _, c in failed]),
+        failed_proposals=[t.user_attrs.get(PROPOSAL) for t, _ in failed],
+        running=coder.encode_all([c for c in running if c is not None]),
+        started=sum(t.state != TrialState.WAITING for t in trials),
+        origins=[t.user_attrs.get(ORIGIN, "") for t, _, _ in observed],
+    )
+
+
+def _value(trial: FrozenTrial, sign: float) -> float | None:
+    """Return the signed value, of a pruned trial the best of its readings so far."""
+    if trial.state == TrialState.COMPLETE and trial.values:
+        value = sign * trial.values[0]
+        return value if math.isfinite(value) else None
+    if trial.state == TrialState.PRUNED:
+        readings = [sign * v for v in trial.intermediate_values.values() if math.isfinite(v)]
+        return min(readings) if readings else None
+    return None
+
+
+def _configuration(trial: FrozenTrial, coder: Coder) -> dict[str, Any] | None:
+    """Return the trial's parameters as the space knows them, or None where they do not fit."""
+    params = {}
+    for name, distribution in coder.space.distributions.items():
+        if name in trial.params:
+            if not legal(distribution, trial.params[name]):
+                return None
+            params[name] = canonical(distribution, trial.params[name])
+    return params or None
+
+
+def _pending(trial: FrozenTrial, coder: Coder) -> dict[str, Any] | None:
+    """Return what a running trial is going to try, known before all of it is stored."""
+    known = {**trial.system_attrs.get(POINT, {}), **trial.params}
+    known.update(trial.system_attrs.get("fixed_params", {}))
+    params = {
+        name: canonical(d, known[name])
+        for name, d in coder.space.distributions.items()
+        if name in known and legal(d, known[name])
+    }
+    return params or None
+
+
+#: System attribute of a trial: the configuration that was chosen for it, before it is suggested.
+POINT = "sweeper:point"
+
+
+def names_of(trials: Sequence[FrozenTrial]) -> set[str]:
+    """Return every parameter that the trials know."""
+    return {name for t in trials for name in t.params}

@@ -1,0 +1,113 @@
+"""The model's own suggestion: where it looks, and what it takes.
+
+Candidates are drawn over the whole space and around the best points (few coordinates at a time, at
+several distances, in the spirit of the trust regions of TuRBO, arXiv 1910.01739); the best of them
+are refined by ever smaller steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sweeper.optimizer.drawing import Draws
+from sweeper.optimizer.drawing import contained
+from sweeper.optimizer.encoding import Array
+from sweeper.optimizer.evidence import Evidence
+from sweeper.optimizer.surrogate import Surrogate
+
+_GLOBAL = 500
+_CENTRES = 5
+_EACH = 30
+# A candidate this close to a tried point tells nothing new.
+_SAME = 1e-4
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A point that somebody may try next.
+
+    Attributes:
+        point: The coded configuration.
+        by: What chose it: "gp", "tpe" or "start".
+        score: Log of the improvement to be expected, or None where no model speaks.
+        expected: The value to be expected (less is better), or None.
+        spread: Standard deviation of that, or None.
+    """
+
+    point: Array
+    by: str
+    score: float | None = None
+    expected: float | None = None
+    spread: float | None = None
+
+
+def first_points(draws: Draws, evidence: Evidence, default: Array | None) -> Suggestion:
+    """Return a point for the first trials: far from what has been tried."""
+    candidates = _untried(draws.uniform(200), evidence.tried)
+    if not len(evidence.tried):
+        return Suggestion(candidates[0], "start")
+    del default
+    return Suggestion(candidates[0], "start")
+
+
+def candidates(
+    draws: Draws,
+    evidence: Evidence,
+    surrogate: Surrogate,
+    further: Array,
+    fixed: dict[str, Any] | None = None,
+) -> tuple[Array, Array]:
+    """Return untried candidates with their scores, best first.
+
+    Args:
+        draws: Source of legal points.
+        evidence: What was tried.
+        surrogate: What scores them.
+        further: Points that are candidates on somebody's word.
+        fixed: Values that every candidate must have.
+    """
+    d = len(draws.coder.names)
+    best = evidence.points[np.argsort(evidence.values)[:_CENTRES]]
+    pools = [draws.uniform(_GLOBAL), further]
+    for scale, share in ((0.05, 0.5), (0.15, 2 / d), (0.3, 2 / d)):
+        pools.append(draws.near(best, scale, share, _EACH))
+    pool = _untried(_with(draws, fixed, np.concatenate(pools)), evidence.tried)
+    scores = surrogate.score(pool)
+    for scale in (0.08, 0.03):
+        centres = pool[np.argsort(scores)[-4:]]
+        finer = _with(draws, fixed, draws.near(centres, scale, 0.5, 25))
+        finer = _untried(finer, evidence.tried)
+        pool, scores = np.concatenate([pool, finer]), np.append(scores, surrogate.score(finer))
+    order = np.argsort(-scores)
+    return pool[order], scores[order]
+
+
+def quick_best(draws: Draws, evidence: Evidence, surrogate: Surrogate) -> float:
+    """Return about the best score that the model's own search would find, in little time."""
+    best = evidence.points[np.argsort(evidence.values)[:_CENTRES]]
+    pools = [draws.uniform(100), draws.near(best, 0.1, 0.4, 20)]
+    pool = _untried(np.concatenate(pools), evidence.tried)
+    scores = surrogate.score(pool)
+    finer = _untried(draws.near(pool[np.argsort(scores)[-2:]], 0.05, 0.5, 20), evidence.tried)
+    return float(max(scores.max(), surrogate.score(finer).max()))
+
+
+def described(surrogate: Surrogate, point: Array, score: float) -> Suggestion:
+    """Return a scored point with what the model expects of it."""
+    mean, spread = surrogate.expect(point[None])
+    return Suggestion(point, "gp", float(score), float(mean[0]), float(spread[0]))
+
+
+def _with(draws: Draws, fixed: dict[str, Any] | None, points: Array) -> Array:
+    if not fixed:
+        return points
+    met = draws.complete(fixed, points)
+    return met if len(met) else points
+
+
+def _untried(points: Array, tried: Array) -> Array:
+    fresh = points[~contained(points, tried, _SAME)]
+    return fresh if len(fresh) else points

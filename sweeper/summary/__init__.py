@@ -1,0 +1,1 @@
+"""What was found and what it cost: plain data, read with plain SQL, without Optuna."""
