@@ -221,8 +221,8 @@ def _write_card(connection: Connection, output: Output, winner: Winner) -> str:
 
 
 def _card(connection: Connection, repo_id: str, revision: str) -> str | None:
-    from huggingface_hub.errors import EntryNotFoundError
     from huggingface_hub import get_session
+    from huggingface_hub.errors import EntryNotFoundError
     from huggingface_hub.utils._http import hf_raise_for_status
 
     address = f"{connection.endpoint}/{repo_id}/resolve/{revision}/{CARD}"

@@ -142,7 +142,7 @@ def texts(pipe: IO[bytes]) -> Iterator[str]:
         if not chunk:
             break
         *pieces, rest = _ends(rest + chunk)
-        for text, end in zip(pieces[::2], pieces[1::2]):
+        for text, end in zip(pieces[::2], pieces[1::2]):  # noqa: B905 - Python 3.9 has no strict
             yield from cutter.lines(text.decode("utf-8", "replace"), end == b"\n")
         if len(rest) > UNENDED_LIMIT:
             yield rest.decode("utf-8", "replace")

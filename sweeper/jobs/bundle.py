@@ -51,7 +51,7 @@ class Bundle:
         return [text[i : i + limit] for i in range(0, len(text), limit)]
 
 
-def pack(folder: Path, files: Sequence[str], replaced: dict[str, str] | None = None) -> Bundle:
+def pack(folder: Path, files: Sequence[str]) -> Bundle:
     """Pack files of a folder together with what runs them inside a job.
 
     Args:

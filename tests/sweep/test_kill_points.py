@@ -67,7 +67,9 @@ def test_a_killed_conductor_is_taken_up_where_it_stopped(
     states = rows(sweep, "SELECT state, COUNT(*) FROM trials GROUP BY state")
     assert dict(states).get("COMPLETE") == 3  # type: ignore[arg-type]
     assert "RUNNING" not in dict(states)  # type: ignore[arg-type]
-    open_rows = "SELECT purpose, state FROM sweeper_job WHERE state NOT IN ('settled','given_back')"
+    open_rows = (
+        "SELECT purpose, state FROM sweeper_job WHERE state NOT IN ('settled','given_back')"
+    )
     assert rows(sweep, open_rows) == []
     assert rows(sweep, "SELECT COUNT(*) FROM sweeper_job WHERE state = 'settled'") == [(3,)]
     readings = rows(

@@ -6,6 +6,9 @@ The real client parses jobs into a record that leaves out `status.cancelReason` 
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -105,20 +108,44 @@ def connect(folder: Path | None = None, namespace: str | None = None) -> Connect
     token = who.require()
     set_timeouts()
     api = HfApi(endpoint=who.endpoint, token=token, library_name="ml-research-sweeper")
-    return Connection(api, who, namespace or own_namespace(api, who.endpoint))
+    return Connection(api, who, namespace or own_namespace(api, who))
 
 
-def own_namespace(api: HfApi, endpoint: str) -> str:
-    """Return the name of the token's user; the Hub limits this question harshly, so ask once."""
+def own_namespace(api: HfApi, who: Credentials) -> str:
+    """Return the name of the token's user.
+
+    The Hub limits this question harshly, so the answer is remembered: in the cache folder, under
+    a hash of the token.
+    """
+    endpoint = who.endpoint
+    mark = hashlib.sha256(f"{endpoint} {who.require()}".encode()).hexdigest()[:32]
+    place = _cache() / f"namespace-{mark}"
+    if known := _read(place):
+        return known
     with translated("asking who the token belongs to", endpoint):
-        name = api.whoami(cache=True).get("name")
+        name = api.whoami().get("name")
     if not name:
         raise AccountError(
             "The Hub does not say whose token this is, so no namespace is known.",
             hint="name one under Training: `namespace: …`",
             key="namespace",
         )
+    with contextlib.suppress(OSError):  # without a cache the question is asked again
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(str(name))
     return str(name)
+
+
+def _cache() -> Path:
+    given = os.environ.get("XDG_CACHE_HOME")
+    return (Path(given) if given else Path.home() / ".cache") / "sweeper"
+
+
+def _read(place: Path) -> str | None:
+    try:
+        return place.read_text().strip() or None
+    except OSError:
+        return None
 
 
 def set_timeouts() -> None:

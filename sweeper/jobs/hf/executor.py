@@ -50,7 +50,7 @@ class HfExecutor:
         study: str,
         output_repos: Collection[str] = (),
     ) -> None:
-        self._connection = connection
+        self.connection = connection
         self._uid = uid
         self._study = study
         self._client = session()
@@ -81,7 +81,7 @@ class HfExecutor:
             OutcomeUnknownError: The answer was lost; a job may exist.
         """
         ask = self._packing.ask(spec, paid)
-        return post(self._connection, ask)
+        return post(self.connection, ask)
 
     def poll(self, job_ids: Collection[str]) -> dict[str, JobReport]:
         """Report on jobs with one listing; those that it lacks are asked for one by one."""
@@ -110,11 +110,9 @@ class HfExecutor:
         from huggingface_hub.errors import JobNotFoundError
 
         doing = f"cancelling job {job_id}"
-        with translated(doing, self._connection.endpoint):
+        with translated(doing, self.connection.endpoint):
             try:
-                self._connection.api.cancel_job(
-                    job_id=job_id, namespace=self._connection.namespace
-                )
+                self.connection.api.cancel_job(job_id=job_id, namespace=self.connection.namespace)
             except JobNotFoundError:
                 return
             except HfHubHTTPError as error:
@@ -148,7 +146,7 @@ class HfExecutor:
         self._client.close()
 
     def _pages(self, doing: str, key: str, value: str) -> Iterator[list[dict[str, Any]]]:
-        return self._connection.pages(self._connection.jobs, doing, [("label", f"{key}={value}")])
+        return self.connection.pages(self.connection.jobs, doing, [("label", f"{key}={value}")])
 
     def _listed(self, wanted: set[str]) -> dict[str, dict[str, Any]]:
         """Return the records of the wanted jobs, reading no page more than that takes."""
@@ -165,8 +163,8 @@ class HfExecutor:
         from huggingface_hub.errors import JobNotFoundError
 
         try:
-            address = f"{self._connection.jobs}/{job_id}"
-            found: dict[str, Any] = self._connection.read(address, f"asking how job {job_id} is")
+            address = f"{self.connection.jobs}/{job_id}"
+            found: dict[str, Any] = self.connection.read(address, f"asking how job {job_id} is")
         except ExecutorError as error:
             if isinstance(error.__cause__, JobNotFoundError):
                 return None
@@ -175,7 +173,7 @@ class HfExecutor:
 
     def _report(self, job_id: str, found: dict[str, Any]) -> JobReport:
         self._absent.pop(job_id, None)
-        report = record.report(found, self._connection.endpoint)
+        report = record.report(found, self.connection.endpoint)
         follower = self._followers.get(job_id)
         if follower is None:
             return report
@@ -210,7 +208,7 @@ class HfExecutor:
                 follower.stop()
             report = self._reports.get(job_id)
             ended = report is not None and report.stage.terminal
-            follower = Follower(self._connection, self._client, job_id, cursor, ended=ended)
+            follower = Follower(self.connection, self._client, job_id, cursor, ended=ended)
             self._followers[job_id] = follower
             return follower
 

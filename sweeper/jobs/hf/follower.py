@@ -139,7 +139,7 @@ class Follower:
 
     @property
     def exit(self) -> int | None:
-        """How the script ended as the log tells it: exit code, minus a signal's number, or None."""
+        """How the script ended as the log tells it: exit code, minus a signal, or None."""
         return self._exit
 
     def _run(self) -> None:

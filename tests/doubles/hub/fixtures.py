@@ -17,6 +17,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
         monkeypatch.setenv("HF_ENDPOINT", double.endpoint)
         monkeypatch.setenv("HF_TOKEN", double.token)
         monkeypatch.setenv("HF_HOME", str(tmp_path / "hf-home"))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         for name in ("HUGGING_FACE_HUB_TOKEN", "HF_OIDC_RESOURCE", "HF_HUB_OFFLINE"):
             monkeypatch.delenv(name, raising=False)
         yield double

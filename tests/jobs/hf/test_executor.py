@@ -269,7 +269,7 @@ def test_a_hub_that_cannot_be_reached_created_nothing(
 ) -> None:
     attempt = spec(SAYS_A_LOSS)
     executor.prepare(attempt)
-    executor._connection.api.endpoint = "http://127.0.0.1:9"
+    executor.connection.api.endpoint = "http://127.0.0.1:9"
 
     with pytest.raises(UnavailableError):
         executor.submit(attempt, reservation(attempt))
@@ -414,10 +414,17 @@ def test_a_revoked_token_is_an_account_error_with_the_page_to_visit(
 def test_two_studies_of_one_name_in_one_namespace_do_not_see_each_other(
     hub: Hub, executor: HfExecutor, spec: Make, tmp_path: Path
 ) -> None:
-    other = HfExecutor(executor._connection, uid="0badcafe", study="digits")
+    other = HfExecutor(executor.connection, uid="0badcafe", study="digits")
     attempt = spec(SAYS_A_LOSS)
     job_id = executor.submit(attempt, reservation(attempt))
 
     assert other.matches("digits/1/1") == []
     assert executor.find("digits/1/1") == job_id
     other.close()
+
+
+def test_whose_token_it_is_is_asked_once_for_all_processes(hub: Hub) -> None:
+    from sweeper.jobs.hf.connection import connect
+
+    assert [connect().namespace for _ in range(9)] == ["me"] * 9
+    assert hub.count("whoami") == 1

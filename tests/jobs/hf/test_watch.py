@@ -189,7 +189,7 @@ def test_another_process_goes_on_from_the_cursor(
     first = Watch(executor, job_id)
     until(lambda: not first.turn() and len(first.readings) >= 4)
 
-    other = HfExecutor(executor._connection, uid=UID, study="digits")
+    other = HfExecutor(executor.connection, uid=UID, study="digits")
     second = Watch(other, job_id)
     second.cursor = first.cursor
     second.finish()
