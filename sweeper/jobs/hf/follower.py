@@ -34,7 +34,8 @@ FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 15.0
 LONGEST_SCHEDULING_PAUSE_S = 4.0
 SNAPSHOT_PATIENCE_S = 600.0
-SNAPSHOTS = 3  # the longest of them counts, because a short one looks like a whole one
+SNAPSHOTS = 5
+QUIET_SNAPSHOTS = 1  # that bring nothing new
 LEAPS = 2  # connections that may be given up because their replay began too late
 
 
@@ -171,25 +172,41 @@ class Follower:
 
     def _finish(self) -> None:
         """Fetch the whole log until it is known, or until that takes too long."""
-        deadline, whole, pause_s = time.monotonic() + SNAPSHOT_PATIENCE_S, 0, FIRST_PAUSE_S
-        while whole < SNAPSHOTS and not self._stopped.is_set() and time.monotonic() < deadline:
+        deadline, pause_s = time.monotonic() + SNAPSHOT_PATIENCE_S, FIRST_PAUSE_S
+        fetched = quiet = 0
+        while not self._whole(fetched, quiet) and time.monotonic() < deadline:
             before = self._replay.position.count
             try:
                 self._read(SNAPSHOT_QUIET_S, snapshot=True)
-                whole += 1
-                if whole > 1 and self._replay.position.count == before:
-                    break
+                fetched += 1
+                quiet = quiet + 1 if self._replay.position.count == before else 0
             except _GoneError:
                 break
             except _PausedError as pause:
-                pause_s = pause.seconds
+                pause_s = max(pause_s, pause.seconds)
             except _LeapError:
                 pause_s = FIRST_PAUSE_S
             except _lost():
+                quiet = 0
+            if not self._whole(fetched, quiet):
+                self._stopped.wait(pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
-            self._stopped.wait(pause_s)
         with self._lock:
             self._complete = True
+
+    def _whole(self, fetched: int, quiet: int) -> bool:
+        """Tell whether the log is known to its end, as far as that can be known.
+
+        The runner's last line says so; a job that was killed never wrote it, and a short log
+        looks like a whole one. So a log without it is fetched until it stays the same, and one
+        with nothing in it, or with numbers missing, a few times more.
+        """
+        if self._stopped.is_set() or fetched >= SNAPSHOTS:
+            return True
+        sound = not any(self._replay.position.holes.values())
+        if fetched and sound and self._exit is not None:
+            return True
+        return quiet >= QUIET_SNAPSHOTS and sound and self._replay.position.count > 0
 
     def _read(self, quiet_s: float, *, snapshot: bool = False) -> None:
         with self._opened(quiet_s) as response:
