@@ -15,12 +15,18 @@ import pytest
 from optuna.trial import TrialState
 
 from sweeper.errors import StateError
+from sweeper.state import approval
 from sweeper.state import process
+from sweeper.state import studies
+from sweeper.state.database import open_database
+from sweeper.state.database import sqlite_url
+from sweeper.state.ledger import Ledger
 from sweeper.summary import document
 from sweeper.summary import findings
 from sweeper.summary.forecast import forecast
 from sweeper.summary.snapshot import read
 from sweeper.summary.snapshot import read_study
+from tests.doubles.sweeps import ENVELOPE
 from tests.doubles.sweeps import NOW
 from tests.doubles.sweeps import RecordedSweep
 
@@ -520,3 +526,109 @@ def test_events_are_the_latest_in_order(sweep: RecordedSweep) -> None:
         )
     events = read(sweep.folder).events
     assert [event.detail["n"] for event in events] == list(range(50, 150))
+
+
+PROGRAM = """\
+# Digits
+
+## Goal
+```yaml
+metric: val_loss
+direction: maximize
+patience: 8
+```
+
+## Training
+```yaml
+script: train.py
+```
+
+## Search space
+```yaml
+learning_rate: {low: 1e-5, high: 1e-1, log: true, default: 1e-3}
+```
+
+## Budget envelope
+```yaml
+max_jobs: 12
+max_walltime: 8h
+max_timeout: 2h
+max_cost: 25
+```
+"""
+
+
+def test_a_folder_without_a_study_is_new(tmp_path: Path) -> None:
+    """Before anything was approved, the program tells goal and limits; nothing is used."""
+    folder = tmp_path / "digits"
+    folder.mkdir()
+    (folder / "program.md").write_text(PROGRAM)
+    for path in (folder, folder / "program.md"):
+        said = document.status(read(path, now=NOW))
+        assert (said["study"], said["uid"], said["state"]) == ("digits", None, "new")
+        assert (said["metric"], said["direction"]) == ("val_loss", "maximize")
+        assert (said["conductor"], said["best"], said["trials"]) == (None, None, [])
+        assert said["budget"]["jobs"] == {"used": 0, "reserved": 0, "limit": 12}
+        assert said["budget"]["walltime_s"]["limit"] == 28800.0
+        assert said["budget"]["cost_usd"] == {"used": 0.0, "reserved": 0.0, "limit": 25.0}
+        assert said["proposals"] == {"queued": 0}
+    assert sorted(each.name for each in folder.iterdir()) == ["program.md"]
+
+
+def test_a_new_folder_whose_approval_knows_a_study_is_an_error(tmp_path: Path) -> None:
+    """A deleted database must not read as a sweep that has spent nothing."""
+    (tmp_path / "program.md").write_text(PROGRAM)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "approval.json").write_text(json.dumps({"uid": "9f3a01bc"}))
+    with pytest.raises(StateError, match="9f3a01bc"):
+        read(tmp_path)
+
+
+def test_the_ledger_and_the_look_count_alike(tmp_path: Path) -> None:
+    """Rows that the ledger itself wrote read as the ledger's own usage and approval."""
+    file = tmp_path / "runs" / "sweep.db"
+    file.parent.mkdir()
+    database = open_database(sqlite_url(file))
+    uid = "9f3a01bc"
+    studies.create(
+        database,
+        uid=uid,
+        name="digits",
+        folder=str(tmp_path.resolve()),
+        metric="val_loss",
+        direction="minimize",
+        program_sha256="0" * 64,
+        space="{}",
+    )
+    limits = {"max_jobs": 5, "max_walltime_s": 90000.0, "max_timeout_s": 600.0, "max_cost": 9.5}
+    covers = approval.Covers({**ENVELOPE, **limits, "max_parallel": 3}, executor="hf")
+    approval.record(database, uid, covers, "somebody", NOW)
+    ledger = Ledger(database, uid)
+    rows = [
+        ledger.reserve(
+            database.transaction,
+            purpose=f"digits/{trial}/1",
+            trial=trial,
+            attempt="1",
+            executor="hf",
+            flavor="t4-small",
+            micro_usd_per_minute=6_667,
+            params={},
+            seed=0,
+            now=NOW,
+        )
+        for trial in range(3)
+    ]
+    ledger.give_back(database.transaction, rows[0].id, NOW)
+    ledger.submitting(database.transaction, rows[1], NOW)
+    ledger.submitted(database.transaction, rows[1], "65f0", NOW + 5)
+    usage = ledger.usage()
+    found = read(tmp_path, now=NOW + 65)
+    budget = found.budget
+    assert (budget.jobs.used, budget.jobs.reserved) == (usage.jobs_used, usage.jobs_reserved)
+    assert (budget.jobs.reserved, budget.jobs.limit) == (2, 5)
+    assert budget.walltime_s.reserved == usage.walltime_s_reserved
+    assert budget.micro_usd.reserved == usage.micro_usd_reserved
+    assert budget.micro_usd.limit == 9_500_000
+    assert [job.state for job in found.jobs] == ["given_back", "submitted", "reserved"]
+    database.close()

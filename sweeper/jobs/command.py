@@ -35,7 +35,7 @@ def argv(spec: JobSpec) -> list[str]:
     Raises:
         ScriptError: The script is missing or cannot take its parameters.
     """
-    output = str(spec.job_folder / OUTPUT)
+    output = str((spec.job_folder / OUTPUT).absolute())
     if spec.training.command and not _evaluates(spec):
         launcher = render(spec.training.launcher, spec, output)
         words = [*launcher, *render(spec.training.command, spec, output)]
@@ -185,7 +185,7 @@ def environment(spec: JobSpec, paid: Reservation) -> dict[str, str]:
     """
     given = {**spec.training.env, **secrets(spec.training.secrets, spec.folder)}
     inherited = {**os.environ, **given, **spec.env}
-    own = variables(spec, paid, str(spec.job_folder / OUTPUT))
+    own = variables(spec, paid, str((spec.job_folder / OUTPUT).absolute()))
     paths = {"PYTHONPATH": _python_path(spec, inherited)}
     return {**inherited, "PYTHONUNBUFFERED": "1", **_search_path(spec, inherited), **paths, **own}
 

@@ -144,7 +144,8 @@ def _trainer(line: str) -> dict[str, float | str] | None:
     if start < 0:
         return None
     values: dict[str, float | str] = {}
-    depth, item = 0, []
+    depth = 0
+    item: list[str] = []
     for match in _tokens(line, start):
         token = match[0]
         if token in "{[(":

@@ -36,6 +36,8 @@ NOT_STARTED, NEVER_RELEASED = 127, 125
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _LOOK_AGAIN_S = 0.02
+#: More file descriptors than this process ever has.
+_DESCRIPTORS = 1024
 
 
 def main(folder: str) -> int:
@@ -69,18 +71,14 @@ def main(folder: str) -> int:
 def claim(folder: str, spec: dict[str, object]) -> bool:
     """Claim the attempt for this process; False if another one did before.
 
-    A link can be made only once and only to a file that is whole, so no claim is ever empty.
+    Machine and boot come with the spec, as the sweep names them; the rest is this process.
     """
-    names = ("uid", "reservation", "purpose", "created_at")
-    document = {name: spec[name] for name in names}
-    temporary = _write_temporary(folder, CLAIM, {**document, **identity(os.getpid())})
-    try:
-        os.link(temporary, os.path.join(folder, CLAIM))
-    except FileExistsError:
-        return False
-    finally:
-        os.unlink(temporary)
-    return True
+    if spec["reservation"] != os.environ.get("SWEEPER_RESERVATION"):
+        raise SystemExit(f"{folder}/{SPEC} bears another reservation than this process")
+    names = ("uid", "reservation", "purpose", "created_at", "machine_id", "boot_id")
+    pid = os.getpid()
+    me = {"pid": pid, "process_started": process_started(pid)}
+    return write_once(folder, CLAIM, {**{name: spec[name] for name in names}, **me})
 
 
 def run(folder: str, spec: dict[str, object], mask: set[int]) -> None:
@@ -101,6 +99,8 @@ def run(folder: str, spec: dict[str, object], mask: set[int]) -> None:
         "running_s": _clock() - started,
         "oom_kill": _oom_kills() > oom_kills,
     }
+    # Whoever reads that the job has ended may hand out its devices, which inherited locks hold.
+    os.closerange(3, _DESCRIPTORS)
     write(folder, EXIT, {**mine, **ended, **times})
 
 
@@ -158,7 +158,8 @@ class _Watch:
         if self._status is None:
             _, self._status, usage = os.wait4(self._child, 0)
             self._rss = usage.ru_maxrss * 1024
-        end_bearers(os.environ.get("SWEEPER_RESERVATION", ""))
+        while end_bearers(os.environ.get("SWEEPER_RESERVATION", "")) and _clock() < deadline + 1:
+            time.sleep(_LOOK_AGAIN_S)
 
     def _signal(self, number: int) -> None:
         try:
@@ -222,26 +223,6 @@ def _redirect(folder: str) -> None:
         os.dup2(source, target)
     os.close(nothing)
     os.close(log)
-
-
-def identity(pid: int) -> dict[str, object]:
-    """Return what tells a process from any other, on any machine, after any restart."""
-    return {
-        "machine_id": machine_id(),
-        "boot_id": boot_id(),
-        "pid": pid,
-        "process_started": process_started(pid),
-    }
-
-
-def machine_id() -> str:
-    """Return this machine's lasting name, "" where it has none."""
-    return _text("/etc/machine-id").strip()
-
-
-def boot_id() -> str:
-    """Return the name of this run of the machine."""
-    return _text("/proc/sys/kernel/random/boot_id").strip()
 
 
 def process_started(pid: int) -> str:
@@ -319,8 +300,23 @@ def write(folder: str, name: str, document: dict[str, object]) -> None:
     os.replace(_write_temporary(folder, name, document), os.path.join(folder, name))
 
 
+def write_once(folder: str, name: str, document: dict[str, object]) -> bool:
+    """Write a job's document unless there is one; False if there was.
+
+    A link can be made only once and only to a file that is whole, so no document is ever empty.
+    """
+    temporary = _write_temporary(folder, name, document)
+    try:
+        os.link(temporary, os.path.join(folder, name))
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(temporary)
+    return True
+
+
 def _write_temporary(folder: str, name: str, document: dict[str, object]) -> str:
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}")
+    temporary = os.path.join(folder, f".{name}.{os.urandom(8).hex()}")
     with open(temporary, "w", encoding="utf-8") as file:
         json.dump(document, file)
         file.flush()

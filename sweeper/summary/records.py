@@ -311,6 +311,7 @@ class Snapshot(NamedTuple):
         events: The latest events, oldest first.
         jobs: All ledger rows, oldest first.
         taken_at: When this look was taken.
+        distributions: Each parameter's latest distribution, as Optuna's JSON.
     """
 
     study: Study
@@ -322,6 +323,7 @@ class Snapshot(NamedTuple):
     events: tuple[Event, ...]
     jobs: tuple[Job, ...]
     taken_at: float
+    distributions: Mapping[str, str] = MappingProxyType({})
 
     def trial(self, number: int) -> Trial | None:
         """Return a trial by its number, or None."""

@@ -164,53 +164,60 @@ def _refuse_newer(rows: Rows) -> None:
 def _snapshot(rows: Rows, row: dict[str, Any], *, curves: bool, now: float) -> Snapshot:
     uid = row["uid"]
     jobs = spending.read_jobs(rows, uid)
-    study, trials, proposals = _search(rows, row, jobs, curves=curves)
-    running = study.state in ("running", "paused")
+    search = _search(rows, row, jobs, curves=curves)
+    running = search.study.state in ("running", "paused")
     return Snapshot(
-        study=study,
-        best=find_best(study, trials),
+        study=search.study,
+        best=find_best(search.study, search.trials),
         budget=spending.budget(
             spending.read_envelope(rows, uid),
             spending.read_usage(rows, uid),
             now if running else _last_moment(jobs, now),
         ),
-        trials=trials,
+        trials=search.trials,
         conductor=holder.read_conductor(rows, uid, now),
-        proposals=proposals,
+        proposals=search.proposals,
         events=spending.read_events(rows, uid),
         jobs=jobs,
         taken_at=now,
+        distributions=search.distributions,
     )
+
+
+class _Search(NamedTuple):
+    """What Optuna's tables say."""
+
+    study: Study
+    trials: tuple[Trial, ...]
+    proposals: tuple[Proposal, ...]
+    distributions: dict[str, str]
 
 
 def _last_moment(jobs: tuple[Job, ...], now: float) -> float:
     return max((job.settled_at for job in jobs if job.settled_at is not None), default=now)
 
 
-def _search(
-    rows: Rows, row: dict[str, Any], jobs: tuple[Job, ...], *, curves: bool
-) -> tuple[Study, tuple[Trial, ...], tuple[Proposal, ...]]:
+def _search(rows: Rows, row: dict[str, Any], jobs: tuple[Job, ...], *, curves: bool) -> _Search:
     uid = row["uid"]
     has_optuna = "trial_intermediate_values" in rows.tables()
     number = optuna_tables.find_study(rows, uid, row["name"]) if has_optuna else None
     if number is None:
-        return _study(row, {}), (), ()
+        return _Search(_study(row, {}), (), (), {})
     claims = spending.read_claims(rows, uid)
-    return (
-        _study(row, optuna_tables.user_attributes(rows, number)),
-        optuna_tables.read_trials(
-            rows,
-            number,
-            spending.by_trial(jobs),
-            spending.read_verdicts(rows, uid),
-            spending.read_paused(rows, uid),
-            curves=curves,
-        ),
-        tuple(
-            _proposal(id_, document, claims.get(id_))
-            for id_, document in optuna_tables.proposal_attributes(rows, number)
-        ),
+    trials, distributions = optuna_tables.read_trials(
+        rows,
+        number,
+        spending.by_trial(jobs),
+        spending.read_verdicts(rows, uid),
+        spending.read_paused(rows, uid),
+        curves=curves,
     )
+    proposals = tuple(
+        _proposal(id_, document, claims.get(id_))
+        for id_, document in optuna_tables.proposal_attributes(rows, number)
+    )
+    study = _study(row, optuna_tables.user_attributes(rows, number))
+    return _Search(study, trials, proposals, distributions)
 
 
 def _proposal(id_: str, document: dict[str, Any], trial: int | None) -> Proposal:
@@ -268,7 +275,7 @@ def _unstarted(place: Place, now: float) -> Snapshot:
         executor=program.sweep.executor,
         defaults=program.defaults(),
         goal=Goal(goal.target, goal.patience, goal.min_gain_per_usd),
-        resource=None if resource is None else Resource(resource.name, resource.max),
+        resource=None if resource is None else Resource(resource.name, resource.scaled_max),
     )
     budget = spending.budget(program.envelope().as_document(), spending.NOTHING_USED, now)
     return Snapshot(

@@ -101,8 +101,8 @@ def read_trials(
     paused: set[int],
     *,
     curves: bool,
-) -> tuple[Trial, ...]:
-    """Return all trials by number.
+) -> tuple[tuple[Trial, ...], dict[str, str]]:
+    """Return all trials by number, and each parameter's latest distribution as Optuna's JSON.
 
     Args:
         rows: The database.
@@ -118,7 +118,7 @@ def read_trials(
         study=study,
     )
     values = _values(rows, study)
-    params = _params(rows, study)
+    params, distributions = _params(rows, study)
     attributes = _attributes(rows, study)
     fixed = _fixed_params(rows, study)
     readings = _curves(rows, study, everything=curves)
@@ -153,7 +153,7 @@ def read_trials(
                 jobs=jobs.get(number, ()),
             )
         )
-    return tuple(trials)
+    return tuple(trials), distributions
 
 
 def _origin(attributes: dict[str, Any], *, enqueued: bool) -> str:
@@ -189,19 +189,21 @@ def _number(value: float | None, kind: str) -> float:
     return _SPECIAL[kind] if value is None else value
 
 
-def _params(rows: Rows, study: int) -> dict[int, dict[str, Scalar]]:
+def _params(rows: Rows, study: int) -> tuple[dict[int, dict[str, Scalar]], dict[str, str]]:
     found = rows.select(
         "SELECT x.trial_id, x.param_name, x.param_value, x.distribution_json"
         f" FROM trial_params x {_OF_STUDY} ORDER BY x.param_id",
         study=study,
     )
     decoders: dict[str, Callable[[float], Scalar]] = {}
+    latest: dict[str, str] = {}
     params: dict[int, dict[str, Scalar]] = defaultdict(dict)
     for id_, name, value, distribution in found:
         if distribution not in decoders:
             decoders[distribution] = decoder(distribution)
         params[id_][name] = decoders[distribution](value)
-    return params
+        latest[name] = distribution
+    return params, latest
 
 
 def decoder(distribution: str) -> Callable[[float], Scalar]:

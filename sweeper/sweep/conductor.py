@@ -108,7 +108,7 @@ class Conductor:
         """Go once around the loop; a service that is away is waited for."""
         try:
             yield from self._collect()
-            yield from self._judge_flights()
+            self._judge_flights()
             yield from self._launch()
             self._away_since = None
         except UnavailableError as error:
@@ -231,21 +231,20 @@ class Conductor:
 
     # ---- judge
 
-    def _judge_flights(self) -> Iterator[Event]:
+    def _judge_flights(self) -> None:
         for flight in self.flights:
             if flight.asked is None and flight.unjudged and flight.job_id is not None:
                 reason = self._judge.verdict_on(flight)
                 if reason is not None:
-                    yield from self._cut(flight, reason)
+                    self._cut(flight, reason)
         self._cancel_again()
 
-    def _cut(self, flight: Flight, reason: str) -> Iterator[Event]:
+    def _cut(self, flight: Flight, reason: str) -> None:
         if flight.report is not None and flight.report.stage.terminal:
             return
         session = self._session
         session.ledger.cancelling(session.transaction, flight.row.id, reason, session.now())
         flight.asked, flight.ask_again_at = reason, 0.0
-        yield Event("cancelling", flight.number, {"reason": reason})
 
     def _cancel_again(self) -> None:
         now = self._session.now()

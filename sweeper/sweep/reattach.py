@@ -9,6 +9,7 @@ from dataclasses import field
 from sweeper.optimizer.storage import OWNER
 from sweeper.state import paused
 from sweeper.state.ledger import JobRow
+from sweeper.state.schema import OPEN_STATES
 from sweeper.sweep import closing
 from sweeper.sweep.events import Event
 from sweeper.sweep.flight import Flight
@@ -50,7 +51,7 @@ def reattach(session: Session, leftovers: Leftovers) -> Iterator[Event]:
         event = _take_up(session, trial._trial_id, rows, leftovers)
         if event is not None:
             yield event
-    _told_behind_our_back(session, by_trial, leftovers)
+    _told_behind_our_back(session, leftovers)
 
 
 def _take_up(
@@ -75,16 +76,14 @@ def _take_up(
     return None
 
 
-def _told_behind_our_back(
-    session: Session, by_trial: dict[int, list[JobRow]], leftovers: Leftovers
-) -> None:
+def _told_behind_our_back(session: Session, leftovers: Leftovers) -> None:
     """Watch jobs whose trial somebody told meanwhile, and late duplicates: they cost money too."""
     watched = {flight.row.id for flight in leftovers.flights}
     ids = {t.number: t._trial_id for t in session.study.get_trials(deepcopy=False)}
-    for number, rows in by_trial.items():
-        for row in rows:
-            if row.state in ("submitting", "submitted", "cancelling", "terminal"):
-                if row.id not in watched and number in ids:
-                    leftovers.flights.append(of_row(session, row, ids[number]))
-            elif row.state == "reserved" and row.id not in watched:
-                session.ledger.give_back(session.transaction, row.id, session.now())
+    for row in session.ledger.jobs(states=OPEN_STATES):
+        if row.trial is None or row.trial not in ids or row.id in watched:
+            continue
+        if row.state == "reserved":
+            session.ledger.give_back(session.transaction, row.id, session.now())
+        else:
+            leftovers.flights.append(of_row(session, row, ids[row.trial]))

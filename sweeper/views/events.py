@@ -1,7 +1,9 @@
 """Events of the conductor as single lines, for logs and for terminals that are none.
 
-What a line needs of an event's `detail`, all of it optional: `value`, `step`, `origin`, `params`,
-`job_id`, `url`, `cause`, `sentence`, `reason`, `gain`, `decision`.
+What a line takes from an event's `detail`, where it is there: `value`, `step`, `origin`,
+`attempt`, `params`, `job_id`, `flavor`, `url`, `failure` (cause, sentence), `ended_by`,
+`running_s`, `cost_micro_usd`, `verb`, `by`, `answer` and, as the words for why, `sentence`,
+`reason` or `message`.
 """
 
 from __future__ import annotations
@@ -35,8 +37,11 @@ def stamped(event: Event, at: float) -> str | None:
 
 
 def _started(detail: Detail) -> str:
-    origin = f" ({detail['origin']})" if detail.get("origin") else ""
-    return f"started{origin} {wording.settings(detail.get('params') or {})}"
+    attempt = detail.get("attempt")
+    again = "" if attempt in (None, 1, "1") else f", attempt {attempt}"
+    origin = f" ({detail['origin']}{again})" if detail.get("origin") else again
+    job = " ".join(["", *_present(detail, "job_id")])
+    return f"started{origin}{job} {wording.settings(detail.get('params') or {})}"
 
 
 def _submitted(detail: Detail) -> str:
@@ -48,21 +53,29 @@ def _first_metric(detail: Detail) -> str:
 
 
 def _finished(detail: Detail) -> str:
-    decision = f", {detail['decision']}" if detail.get("decision") else ""
-    return f"finished {wording.value(detail.get('value'))}{decision}"
+    return f"finished {wording.value(detail.get('value'))}{_spent(detail)}"
 
 
 def _pruned(detail: Detail) -> str:
-    return f"pruned at {_reading(detail)}{_because(detail)}"
+    by = f" by {detail['ended_by']}" if detail.get("ended_by") else ""
+    return f"pruned{by} at {_reading(detail)}{_spent(detail)}{_because(detail)}"
 
 
 def _failed(detail: Detail) -> str:
-    cause = detail.get("cause") or "failed"
-    return f"failed, {cause}{_because(detail)}"
+    failure = detail.get("failure") or detail
+    cause = failure.get("cause") or detail.get("ended_by") or "no cause known"
+    return f"failed, {cause}{_because(failure) or _because(detail)}"
 
 
 def _lost(detail: Detail) -> str:
-    return f"attempt lost{_because(detail)}"
+    return f"attempt lost{_because(detail.get('failure') or detail)}"
+
+
+def _spent(detail: Detail) -> str:
+    seconds, cost = detail.get("running_s"), detail.get("cost_micro_usd")
+    parts = [wording.duration(seconds)] if seconds is not None else []
+    parts += [wording.usd(cost)] if cost else []
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _new_best(detail: Detail) -> str:
@@ -75,7 +88,10 @@ def _waiting(detail: Detail) -> str:
 
 
 def _request(detail: Detail) -> str:
-    return " ".join(["asked to", *_present(detail, "verb", "argument", "answer")])
+    asked = " ".join(["asked to", *_present(detail, "verb", "argument")])
+    answer = f": {detail['answer']}" if detail.get("answer") else ""
+    by = f" (by {detail['by']})" if detail.get("by") else ""
+    return f"{asked}{by}{answer}"
 
 
 def _warning(detail: Detail) -> str:
@@ -95,8 +111,9 @@ def _other(kind: str) -> Callable[[Detail], str]:
 
 
 def _because(detail: Detail) -> str:
-    said = _present(detail, "sentence", "reason", "stop_reason")
-    return f": {said[0]}" if said else ""
+    said = _present(detail, "sentence", "reason", "message", "stop_reason")
+    hint = " ".join(["", *_present(detail, "hint")])
+    return f": {said[0]}{hint}" if said else ""
 
 
 def _reading(detail: Detail) -> str:

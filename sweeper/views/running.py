@@ -168,9 +168,7 @@ def _holds(folder: Folder, pid: int) -> bool:
     return conductor is not None and conductor.pid == pid
 
 
-def _ended(
-    folder: Folder, process: subprocess.Popen[bytes], begun: float
-) -> dict[str, object]:
+def _ended(folder: Folder, process: subprocess.Popen[bytes], begun: float) -> dict[str, object]:
     if process.returncode == 0:
         state = snapshot.read(folder.root, curves=False).study.state
         return {"pid": process.pid, "log": str(folder.conductor_log), "state": state}

@@ -19,6 +19,7 @@ def postgres() -> Iterator[PostgresServer]:
     programs = binaries()
     if programs is None:
         pytest.skip("PostgreSQL's initdb and pg_ctl are not installed")
+    pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
     server = PostgresServer(programs)
     server.start()
     yield server

@@ -171,6 +171,7 @@ def test_a_server_that_is_not_there_is_said_to_be_away_without_its_password(
     tmp_path: Path,
 ) -> None:
     """So a conductor may wait for it."""
+    pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
     url = f"postgresql+psycopg://ada:hunter2@/db?host={tmp_path}"
     with pytest.raises(DatabaseAwayError) as caught:
         open_database(url)

@@ -1,7 +1,7 @@
 """Runs a sweep and kills its own process before or after one call of one step.
 
-Usage: python -m tests.sweep.killed STEP before|after CALL, in the sweep's folder. A step is
-`module:name` or `module:class.name`.
+Usage: python -m tests.sweep.killed [STEP before|after CALL], in the sweep's folder. A step is
+`module:name` or `module:class.name`; without one it lives.
 """
 
 from __future__ import annotations
@@ -46,8 +46,9 @@ def deadly(step: str, moment: str, call: int) -> None:
 
 
 def main() -> None:
-    step, moment, call = sys.argv[1:]
-    deadly(step, moment, int(call))
+    if sys.argv[1:]:
+        step, moment, call = sys.argv[1:]
+        deadly(step, moment, int(call))
     with conducting(load(Path()), None, Options()) as (_, conductor):
         for _event in conductor.run():
             pass

@@ -32,9 +32,10 @@ STEPS = [
 ]
 
 
-def run_to_its_death(sweep: Sweep, step: str, moment: str, call: int) -> int:
+def conduct(sweep: Sweep, *death: str) -> int:
+    """Conduct the sweep, to its end or to the death that is given; return the exit code."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.sweep.killed", step, moment, str(call)],
+        [sys.executable, "-m", "tests.sweep.killed", *death],
         cwd=sweep.folder,
         env=sweep.environment(),
         capture_output=True,
@@ -58,10 +59,9 @@ def test_a_killed_conductor_is_taken_up_where_it_stopped(
     """After the kill one more run ends the sweep with every trial run once and told in full."""
     sweep = make_sweep(tmp_path / "sweep", max_jobs=3).approve()
 
-    assert run_to_its_death(sweep, step, moment, 2) == -signal.SIGKILL
-    done = sweep.sweeper("run")
+    assert conduct(sweep, step, moment, "2") == -signal.SIGKILL
+    assert conduct(sweep) == 0
 
-    assert done.returncode == 0, done.stdout + done.stderr
     assert max(Counter(sweep.ran()).values()) == 1
     assert len(sweep.ran()) == 3
     states = rows(sweep, "SELECT state, COUNT(*) FROM trials GROUP BY state")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,10 +66,19 @@ def fill(sweep: RecordedSweep) -> None:
     sweep.study.set_user_attr("resource", {"name": "epoch", "max": 30})
 
 
+@functools.cache
+def filled() -> bytes:
+    """Return the database of a filled sweep; made once, because that takes a while."""
+    with tempfile.TemporaryDirectory() as folder:
+        recorded = RecordedSweep(Path(folder))
+        fill(recorded)
+        recorded.close()
+        return recorded.file.read_bytes()
+
+
 @pytest.fixture
 def sweep(tmp_path: Path) -> Iterator[RecordedSweep]:
     """A running sweep with one of everything."""
-    recorded = RecordedSweep(tmp_path)
-    fill(recorded)
+    recorded = RecordedSweep(tmp_path, copy_of=filled())
     yield recorded
     recorded.close()

@@ -1,6 +1,6 @@
-"""Runs at the start of every Python that has this folder on its path: keeps an eye on one import.
+"""Runs at the start of every Python that has this folder on its path: watches for one import.
 
-When `transformers.trainer` is imported, its trainers get a callback that reports in full precision.
+Once `transformers.trainer` is imported, its trainers get a callback that reports every digit.
 Nothing else is imported here, because this runs at the start of every process of a job. Another
 `sitecustomize` further down the path still runs, as if this one were not there.
 """
@@ -47,7 +47,7 @@ def _follow(spec: ModuleSpec) -> None:
 
     def exec_module(module: ModuleType) -> None:
         execute(module)
-        import sweeper_callback
+        import sweeper_callback  # type: ignore[import-not-found]  # beside this file
 
         sweeper_callback.attach(module)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-import sweeper_report
+import sweeper_report  # type: ignore[import-not-found]  # beside this file, on PYTHONPATH
 
 
 def attach(trainer_module: ModuleType) -> None:
@@ -26,7 +26,7 @@ def attach(trainer_module: ModuleType) -> None:
 def _callback(trainer_module: ModuleType) -> type:
     from transformers.trainer_callback import TrainerCallback
 
-    class SweeperCallback(TrainerCallback):  # type: ignore[misc]  # untyped where not installed
+    class SweeperCallback(TrainerCallback):
         """Prints what the trainer logs, as it is, from the first of all processes."""
 
         def on_init_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -47,7 +47,8 @@ def _callback(trainer_module: ModuleType) -> type:
 
 def _numbers(values: dict[str, Any]) -> dict[str, object]:
     """Return the entries that are one number each; texts and tables are the trainer's own."""
-    return {name: number for name, value in values.items() if (number := _number(value)) is not None}
+    pairs = ((name, _number(value)) for name, value in values.items())
+    return {name: number for name, number in pairs if number is not None}
 
 
 def _number(value: Any) -> float | None:

@@ -1,0 +1,1 @@
+"""Reads a training script and drafts its program.md; tries the script for a minute."""

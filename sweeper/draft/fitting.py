@@ -1,0 +1,97 @@
+"""Fits a range of the table to an option: its default inside, its kind of numbers, its choices."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from sweeper.draft import ranges
+from sweeper.draft.options import Kind
+from sweeper.draft.options import Option
+from sweeper.draft.ranges import Number
+from sweeper.draft.ranges import Range
+from sweeper.draft.ranges import Setting
+from sweeper.program import Scalar
+
+_SIGNIFICANT = 2
+
+
+def suggest(option: Option, setting: Setting) -> Range | None:
+    """Return where to search a parameter, with the script's default inside; None if not known."""
+    name = option.name.lower()
+    if not ranges.knows(name):
+        return None
+    if option.choices is not None:
+        return _chosen(option.choices, option.default, "the choices that the script accepts")
+    if name in ranges.CATEGORIES:
+        return _category(option, ranges.CATEGORIES[name])
+    number = as_number(option.default)
+    if number is None and option.default is not None:
+        return None
+    found = ranges.TABLE[name](number, setting)
+    return None if found is None else fitted(found, number, option.kind)
+
+
+def unknown_number(option: Option) -> Range | None:
+    """Return a third to the triple of a default whose meaning is not known."""
+    number = as_number(option.default)
+    if number is None or number <= 0 or option.choices is not None:
+        return None
+    reason = "not known here: a third to the triple of the default"
+    return fitted(Range(reason, number / 3, number * 3, log=True), number, option.kind)
+
+
+def fitted(found: Range, default: Number | None, kind: Kind) -> Range:
+    """Widen a range until it holds the default, in the numbers that the script takes.
+
+    Args:
+        found: A range; one of choices stays as it is.
+        default: The script's own value, or None: then the range's default, or its middle.
+        kind: "int" makes whole numbers of it.
+    """
+    if found.low is None or found.high is None:
+        return found
+    middle = default if default is not None else as_number(found.default)
+    if middle is None:
+        middle = math.sqrt(found.low * found.high) if found.log else (found.low + found.high) / 2
+    log = found.log and middle > 0
+    reach = 3 if log else 1
+    low = found.low if found.low <= middle else middle / reach if middle > 0 else middle * reach
+    high = found.high if found.high >= middle else middle * reach
+    if kind == "int" or (kind == "unknown" and isinstance(middle, int)):
+        return _whole(replace(found, log=log), low, high, round(middle))
+    low, high = min(_short(low), float(middle)), max(_short(high), float(middle))
+    return replace(found, low=low, high=high, log=log, default=float(middle))
+
+
+def as_number(value: Scalar) -> Number | None:
+    """Return a number, None for anything else (true and false are no numbers here)."""
+    plain = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return value if plain else None  # type: ignore[return-value]
+
+
+def _whole(found: Range, low: Number, high: Number, middle: int) -> Range:
+    bottom = min(max(1, math.floor(low)) if found.log else math.floor(low), middle)
+    top = max(math.ceil(high), middle, bottom + 1)
+    return replace(found, low=bottom, high=top, log=found.log and bottom > 0, default=middle)
+
+
+def _short(value: Number) -> float:
+    return float(f"{value:.{_SIGNIFICANT}g}")
+
+
+def _category(option: Option, usual: tuple[str, ...]) -> Range | None:
+    if option.kind == "bool":
+        return _chosen((True, False), option.default, "on or off")
+    if usual and isinstance(option.default, str):
+        return _chosen((*usual,), option.default, "the usual ones")
+    return None
+
+
+def _chosen(choices: tuple[Scalar, ...], default: Scalar, reason: str) -> Range | None:
+    values = tuple(dict.fromkeys(choices))
+    if default is not None and default not in values:
+        values = (default, *values)
+    if len(values) < 2:
+        return None
+    return Range(reason, choices=values, default=values[0] if default is None else default)

@@ -1,0 +1,1 @@
+"""runs/report.html: one self-contained page, drawn without network."""
