@@ -16,6 +16,7 @@ from typing import Any
 import typer
 
 from sweeper.errors import SweeperError
+from sweeper.views import glance
 
 app = typer.Typer(
     name="sweeper",
@@ -35,6 +36,10 @@ HERE = Path()
 def main() -> None:
     """Run the command line; every foreseen error becomes one sentence and exit code 1."""
     try:
+        said = glance.answer(sys.argv[1:])
+        if said is not None:
+            sys.stdout.write(said)
+            return
         code = app(standalone_mode=False)
     except SweeperError as error:
         _complain(error)
@@ -66,7 +71,7 @@ def _complain(error: SweeperError) -> None:
 
 
 def _print(document: Any) -> None:
-    print(json.dumps(document, indent=2, allow_nan=False))
+    print(json.dumps(document, allow_nan=False))
 
 
 # ---- drafting

@@ -1,324 +1,301 @@
-"""The page that people write: markdown with one fenced YAML block under each heading of ours.
+"""The page that people write: Markdown with one fenced YAML block under each heading of ours.
 
-Headings count at the start of a line and outside fences. The YAML is that of the 1.2 core schema
-(`1e-5` is a number, `no` and `1_000` are text); anchors, aliases, merge keys, tags and second
-documents are refused, so that a page means what it looks like.
+Headings count at the start of a line and outside fences. What stands in the blocks is read by
+`yaml12.py`; everything else is prose.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
+from sweeper import yaml12
 from sweeper.errors import ProgramError
+from sweeper.yaml12 import Node
+from sweeper.yaml12 import Plain
 
 #: The longest page that is read, in bytes.
 MAX_BYTES = 1 << 20
-#: How deep a block may nest lists and maps.
-MAX_DEPTH = 12
 
-Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
+_FENCE = re.compile(r"(?P<indent> {0,3})(?P<mark>`{3,}(?=[^`]*$)|~{3,})")
+#: Also finds what was meant as a heading: indented, or without the space.
+_HEADING = re.compile(r"(?P<indent> {0,3})(?P<marks>#{1,6})(?!#)(?P<space>[ \t]?)")
+#: Likeness of a heading that is taken for a misspelt one of ours.
+_LIKENESS = 0.8
 
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([^`\s]*)")
-_HEADING = re.compile(r"##[ \t]+(.*?)[ \t#]*$")
-_NULL = frozenset(("", "~", "null", "Null", "NULL"))
-_BOOLS = {
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
-_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
-_OCTAL_HEX = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
-_INFINITE = re.compile(r"([-+]?)\.(inf|Inf|INF)\Z")
-_NAN = frozenset((".nan", ".NaN", ".NAN"))
-#: More digits than any setting needs; Python refuses to convert 4,301 of them.
-_MAX_DIGITS = 400
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading, or what looks like one.
+
+    Attributes:
+        title: Its text, in lower case, with single spaces.
+        line: Line of the file, counted from 1.
+        written: The line as it stands.
+        level: Number of its marks; 0 where it is indented or lacks the space, so does not count.
+    """
+
+    title: str
+    line: int
+    written: str
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """A fenced block.
+
+    Attributes:
+        section: The `##` heading that it belongs to, or None.
+        above: The last heading of any kind above it, or None.
+        language: First word behind the opening fence, in lower case.
+        line: Line of the opening fence.
+        body: Its lines.
+    """
+
+    section: Heading | None
+    above: Heading | None
+    language: str
+    line: int
+    body: list[str]
+
+    @property
+    def is_yaml(self) -> bool:
+        """Whether it is marked as YAML."""
+        return self.language in ("yaml", "yml")
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One fenced block, read.
+    """The YAML block under one heading of ours.
 
     Attributes:
-        heading: The heading above it.
-        line: Line of the opening fence, from 1.
-        values: Its content as plain data.
-        lines: Path of keys and indices -> line on which that key or item stands.
+        heading: The heading's title.
+        line: Line of the opening fence.
+        nodes: The values by key, with their lines.
     """
 
     heading: str
     line: int
-    values: dict[str, Plain]
-    lines: dict[tuple[str | int, ...], int]
+    nodes: dict[str, Node]
 
-    def line_of(self, path: Iterable[str | int]) -> int:
-        """Return the line of the innermost known part of `path`."""
-        parts = tuple(path)
-        while parts and parts not in self.lines:
-            parts = parts[:-1]
-        return self.lines.get(parts, self.line)
+    @property
+    def values(self) -> dict[str, Plain]:
+        """The content without its lines."""
+        return {key: node.plain() for key, node in self.nodes.items()}
+
+    def line_of(self, *path: str | int) -> int:
+        """Return the line of the innermost part of `path` that exists."""
+        node = self.nodes.get(str(path[0])) if path else None
+        return self.line if node is None else node.line_of(*path[1:])
 
 
-def read_text(path: Path) -> str:
-    """Return a page's text.
+def read_bytes(path: Path) -> bytes:
+    """Return a page's bytes.
 
     Raises:
-        ProgramError: The file is absent, too large or not UTF-8 (with the line of the byte).
+        ProgramError: There is no such file, it cannot be read, or it is too large.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise ProgramError(
-            f"There is no {path.name} in {path.parent}.",
+            f"There is no {path.name} in {path.absolute().parent}.",
             hint="`sweeper init --script train.py` drafts one.",
         ) from None
-    except OSError as error:
-        raise ProgramError(f"{path} cannot be read: {error.strerror}.") from error
-    if len(data) > MAX_BYTES:
+    except (OSError, ValueError) as error:
         raise ProgramError(
-            f"{path.name} has {len(data):,} bytes; at most {MAX_BYTES:,} are read.",
-            hint="Keep data and notes in files of their own.",
+            f"It cannot be read: {getattr(error, 'strerror', None) or error}.",
+            hint="Check its name and its permissions.",
+        ) from error
+    if len(content) > MAX_BYTES:
+        raise ProgramError(
+            f"It is larger than {MAX_BYTES // 1024} KiB.",
+            hint="Keep data and logs in files of their own.",
         )
+    return content
+
+
+def decode(content: bytes) -> str:
+    """Return a page's text with plain line ends and without a byte order mark.
+
+    Raises:
+        ProgramError: It is not UTF-8; with the line of the first such byte.
+    """
+    content = content.removeprefix(b"\xef\xbb\xbf")
     try:
-        text = data.decode("utf-8-sig")
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ProgramError(
-            f"{path.name} is not UTF-8: byte 0x{data[error.start]:02x} cannot be read.",
-            line=data.count(b"\n", 0, error.start) + 1,
+            f"The byte 0x{content[error.start]:02x} is not UTF-8.",
+            line=_plain_ends(content[: error.start].decode("utf-8")).count("\n") + 1,
             hint="Save the file as UTF-8.",
-        ) from None
+        ) from error
+    return _plain_ends(text)
+
+
+def _plain_ends(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def read_blocks(text: str, headings: Iterable[str]) -> dict[str, Block]:
-    """Return the block under each of `headings` that the page has.
+def read_blocks(text: str, names: Collection[str]) -> dict[str, Block]:
+    """Return the block under each heading that the page has.
+
+    Args:
+        text: The page.
+        names: Titles of our headings; letter case does not matter on the page.
 
     Raises:
-        ProgramError: With the line: two blocks or headings of one name, a heading swallowed by
-            an open fence, or YAML that is wrong.
+        ProgramError: With the line: a heading or block that stands twice, is swallowed by a
+            fence or misspelt, or YAML that is wrong.
     """
-    known = {heading.casefold(): heading for heading in headings}
+    headings, fences = _outline(text)
     blocks: dict[str, Block] = {}
-    seen: dict[str, int] = {}
-    for heading, heading_line, fences in _sections(text):
-        name = known.get(heading.casefold())
-        if name is None:
-            continue
-        if name in seen:
-            raise ProgramError(
-                f"`## {name}` stands twice, in lines {seen[name]} and {heading_line}.",
-                line=heading_line,
-                key=name,
-                hint="Keep one of them.",
-            )
-        seen[name] = heading_line
-        ours = [fence for fence in fences if fence.language.casefold() in ("yaml", "yml")]
-        if len(ours) > 1:
-            raise ProgramError(
-                f"`## {name}` has two yaml blocks, in lines {ours[0].line} and {ours[1].line}.",
-                line=ours[1].line,
-                key=name,
-                hint="Put everything into one block; examples can be fenced as ```text.",
-            )
-        if ours:
-            _refuse_swallowed_heading(ours[0], known)
-            blocks[name] = _block(name, ours[0])
-        elif fences:
-            raise ProgramError(
-                f"The block under `## {name}` is not marked as yaml.",
-                line=fences[0].line,
-                key=name,
-                hint="Open it with ```yaml.",
-            )
+    for name in names:
+        fence = _fence_of(name, headings, fences)
+        if fence is not None:
+            _refuse_swallowed(fence, names)
+            blocks[name] = Block(name, fence.line, _nodes(name, fence))
+    for name in names:
+        if name not in blocks:
+            _refuse_misspelt(name, names, fences)
     return blocks
 
 
-@dataclass(slots=True)
-class _Fence:
-    line: int
-    language: str
-    body: list[str]
+def _outline(text: str) -> tuple[list[Heading], list[Fence]]:
+    headings: list[Heading] = []
+    fences: list[Fence] = []
+    section: Heading | None = None
+    lines = enumerate(text.split("\n"), start=1)
+    for number, line in lines:
+        if opening := _FENCE.match(line):
+            above = headings[-1] if headings else None
+            language = "".join(line[opening.end() :].lower().split(maxsplit=1)[:1])
+            body = _body(lines, opening, number)
+            fences.append(Fence(section, above, language, number, body))
+        elif heading := _heading(line, number):
+            headings.append(heading)
+            if heading.level in (1, 2):
+                section = heading if heading.level == 2 else None
+    return headings, fences
 
 
-def _sections(text: str) -> Iterator[tuple[str, int, list[_Fence]]]:
-    """Yield (heading, its line, the fences below it) for every `##` heading."""
-    heading, heading_line, fences = "", 0, list[_Fence]()
-    fence: _Fence | None = None
-    mark = ""
-    for number, line in enumerate(text.split("\n"), start=1):
-        opened = _FENCE.match(line)
-        if fence is not None:
-            closes = opened and opened[1][0] == mark[0] and len(opened[1]) >= len(mark)
-            if closes and opened is not None and not line.strip().strip(mark[0]):
-                fence = None
-            else:
-                fence.body.append(line)
-        elif opened:
-            mark, fence = opened[1], _Fence(number, opened[2], [])
-            fences.append(fence)
-        elif found := _HEADING.match(line):
-            yield heading, heading_line, fences
-            heading, heading_line, fences = found[1], number, []
-    if fence is not None:
+def _heading(line: str, number: int) -> Heading | None:
+    found = _HEADING.match(line)
+    words = line[found.end() :].casefold().split() if found else []
+    if found is None or not words:
+        return None
+    if len(words) > 1 and not words[-1].strip("#"):
+        words.pop()
+    counts = found["space"] and not found["indent"]
+    return Heading(" ".join(words), number, line.strip(), len(found["marks"]) if counts else 0)
+
+
+def _body(lines: Iterator[tuple[int, str]], opening: re.Match[str], number: int) -> list[str]:
+    mark, indent = opening["mark"], len(opening["indent"])
+    closing = re.compile(rf" {{0,3}}{mark[0]}{{{len(mark)},}}[ \t]*$")
+    body: list[str] = []
+    for _, line in lines:
+        if closing.match(line):
+            return body
+        body.append(line[min(indent, len(line) - len(line.lstrip(" "))) :])
+    raise ProgramError(
+        f"The fence that opens in line {number} is never closed.",
+        line=number,
+        hint=f"Close it with {mark}.",
+    )
+
+
+def _fence_of(name: str, headings: list[Heading], fences: list[Fence]) -> Fence | None:
+    ours = [each for each in headings if each.level == 2 and each.title == name.casefold()]
+    if len(ours) > 1:
         raise ProgramError(
-            f"The fence that opens in line {fence.line} is never closed.",
-            line=fence.line,
-            hint=f"Close it with {mark}.",
+            f"`## {name}` stands twice, in lines {ours[0].line} and {ours[1].line}.",
+            line=ours[1].line,
+            key=name,
+            hint="Keep one of them.",
         )
-    yield heading, heading_line, fences
+    below = [fence for fence in fences if ours and fence.section == ours[0]]
+    blocks = [fence for fence in below if fence.is_yaml]
+    if len(blocks) > 1:
+        raise ProgramError(
+            f"`## {name}` has two yaml blocks, in lines {blocks[0].line} and {blocks[1].line}.",
+            line=blocks[1].line,
+            key=name,
+            hint="Put everything into one block; an example can be fenced as ```text.",
+        )
+    if below and not blocks:
+        raise ProgramError(
+            f"The block under `## {name}` is not marked as yaml.",
+            line=below[0].line,
+            key=name,
+            hint="Open it with ```yaml.",
+        )
+    return blocks[0] if blocks else None
 
 
-def _refuse_swallowed_heading(fence: _Fence, known: dict[str, str]) -> None:
-    for offset, line in enumerate(fence.body, start=1):
-        found = _HEADING.match(line)
-        if found and found[1].casefold() in known:
+def _refuse_swallowed(fence: Fence, names: Collection[str]) -> None:
+    titles = {name.casefold() for name in names}
+    for number, line in enumerate(fence.body, start=fence.line + 1):
+        heading = _heading(line, number)
+        if heading and heading.level == 2 and heading.title in titles:
             raise ProgramError(
-                f"The heading `## {found[1]}` stands inside the fence that opens in line"
-                f" {fence.line}.",
-                line=fence.line + offset,
-                key=found[1],
+                f"`{heading.written}` stands inside the fence that opens in line {fence.line}.",
+                line=number,
+                key=heading.title,
                 hint="Close the fence above the heading.",
             )
 
 
-def _block(heading: str, fence: _Fence) -> Block:
-    text = "\n".join(fence.body)
-    try:
-        _refuse_surprises(text, fence.line)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+def _refuse_misspelt(name: str, names: Collection[str], fences: list[Fence]) -> None:
+    """Refuse a YAML block whose heading is nearly ours: what it says would be passed over."""
+    taken = {each.casefold() for each in names} - {name.casefold()}
+    for fence in fences:
+        above = fence.above
+        if above and fence.is_yaml and above.title not in taken and _alike(above.title, name):
+            raise ProgramError(
+                f"`{above.written}` is not a heading of ours, and a yaml block stands under it.",
+                line=above.line,
+                key=name,
+                hint=f"Did you mean `## {name}`, at the start of the line?",
+            )
+
+
+def _alike(title: str, name: str) -> bool:
+    wanted, title = name.casefold(), title[:80]
+    part = set(title.split()) <= set(wanted.split())
+    return part or difflib.SequenceMatcher(None, title, wanted).ratio() >= _LIKENESS
+
+
+def why_absent(text: str, name: str) -> tuple[str, int | None]:
+    """Say why a page has no block of ours, and on which line; None where nothing is near."""
+    headings, fences = _outline(text)
+    for fence in fences:
+        for number, line in enumerate(fence.body, start=fence.line + 1):
+            heading = _heading(line, number)
+            if heading and heading.level == 2 and heading.title == name.casefold():
+                where = f"the fence that opens in line {fence.line}"
+                return f"`## {name}` stands inside {where}, where it does not count.", number
+    for heading in headings:
+        if heading.level == 2 and heading.title == name.casefold():
+            return f"`## {name}` has no ```yaml block.", heading.line
+    return f"There is no `## {name}` with a ```yaml block.", None
+
+
+def _nodes(name: str, fence: Fence) -> dict[str, Node]:
+    root = yaml12.parse("\n".join(fence.body), fence.line + 1)
+    if root.value is None:
+        return {}
+    if not isinstance(root.value, dict):
         raise ProgramError(
-            f"The block under `## {heading}` is not YAML: {error.problem or error.context}.",
-            line=fence.line + 1 + (mark.line if mark else 0),
-            hint="Quote text that holds `{`, `[`, `: `, `#`, `%` or `@`.",
-        ) from None
-    except yaml.YAMLError as error:
-        raise ProgramError(
-            f"The block under `## {heading}` holds a character that YAML does not allow.",
-            line=fence.line + 1 + text.count("\n", 0, getattr(error, "position", 0)),
-            hint="Remove control characters.",
-        ) from None
-    lines: dict[tuple[str | int, ...], int] = {}
-    values = {} if node is None else _plain(node, (), lines, fence.line + 1)
-    if values is None:
-        values = {}
-    if not isinstance(values, dict):
-        raise ProgramError(
-            f"The block under `## {heading}` must be a map of `key: value` lines.",
-            line=fence.line + 1,
-            key=heading,
+            f"The block under `## {name}` is not a map.",
+            line=root.line,
+            key=name,
             hint="Write one `key: value` a line.",
         )
-    return Block(heading, fence.line, values, lines)
-
-
-def _refuse_surprises(text: str, fence_line: int) -> None:
-    depth, documents = 0, 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = fence_line + 1 + event.start_mark.line
-        if isinstance(event, yaml.DocumentStartEvent):
-            documents += 1
-            if documents > 1:
-                raise ProgramError(
-                    "A block holds one document; `---` begins a second.",
-                    line=line,
-                    hint="Remove the `---`.",
-                )
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > MAX_DEPTH:
-            raise ProgramError(f"A block nests at most {MAX_DEPTH} levels.", line=line)
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise ProgramError(
-                "Anchors and aliases (`&name`, `*name`) are not read.",
-                line=line,
-                hint="Write the value out, or quote text that begins with & or *.",
-            )
-        if getattr(event, "tag", None) is not None:
-            raise ProgramError(
-                f"The tag {event.tag!r} is not read.",
-                line=line,
-                hint="Remove it, or quote text that begins with !.",
-            )
-
-
-def _plain(
-    node: yaml.Node,
-    path: tuple[str | int, ...],
-    lines: dict[tuple[str | int, ...], int],
-    first: int,
-) -> Plain:
-    lines.setdefault(path, first + node.start_mark.line)
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(each, (*path, n), lines, first) for n, each in enumerate(node.value)]
-    if isinstance(node, yaml.MappingNode):
-        return _mapping(node, path, lines, first)
-    return _scalar(node, first)
-
-
-def _mapping(
-    node: yaml.MappingNode,
-    path: tuple[str | int, ...],
-    lines: dict[tuple[str | int, ...], int],
-    first: int,
-) -> dict[str, Plain]:
-    values: dict[str, Plain] = {}
-    for key_node, value_node in node.value:
-        line = first + key_node.start_mark.line
-        key = _key(key_node, line, first)
-        if key in values:
-            raise ProgramError(
-                f"{key} stands twice, in lines {lines[(*path, key)]} and {line}.",
-                line=line,
-                key=key,
-                hint="Keep one of them.",
-            )
-        lines[(*path, key)] = line
-        values[key] = _plain(value_node, (*path, key), lines, first)
-    return values
-
-
-def _key(node: yaml.Node, line: int, first: int) -> str:
-    if not isinstance(node, yaml.ScalarNode):
-        raise ProgramError(
-            "A key must be a word, not a list or a map.",
-            line=line,
-            hint='Quote text in braces: "{output_dir}".',
-        )
-    if node.value == "<<" and node.style is None:
-        raise ProgramError("Merge keys (`<<`) are not read.", line=line, hint="Write them out.")
-    value = _scalar(node, first)
-    # `when: {flag: {true: …}}` and the like: keys are always text here.
-    return value if isinstance(value, str) else node.value
-
-
-def _scalar(node: yaml.Node, first: int) -> Plain:
-    text: str = node.value
-    if node.style is not None:
-        return text
-    if text in _NULL:
-        return None
-    if text in _BOOLS:
-        return _BOOLS[text]
-    if len(text) > _MAX_DIGITS and (_INTEGER.match(text) or _OCTAL_HEX.match(text)):
-        raise ProgramError(
-            f"A number of {len(text)} digits is more than any setting needs.",
-            line=first + node.start_mark.line,
-        )
-    if _INTEGER.match(text):
-        return int(text)
-    if _OCTAL_HEX.match(text):
-        return int(text, 0)
-    if _FLOAT.match(text):
-        return float(text)
-    if found := _INFINITE.match(text):
-        return float(f"{found[1]}inf")
-    return float("nan") if text in _NAN else text
+    return root.value

@@ -7,6 +7,8 @@ import math
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ from sweeper.summary import findings
 from sweeper.summary.forecast import forecast
 from sweeper.summary.snapshot import read
 from sweeper.summary.snapshot import read_study
+from tests.doubles.postgres import PostgresServer
+from tests.doubles.postgres import binaries
 from tests.doubles.sweeps import ENVELOPE
 from tests.doubles.sweeps import NOW
 from tests.doubles.sweeps import RecordedSweep
@@ -584,19 +588,32 @@ def test_a_new_folder_whose_approval_knows_a_study_is_an_error(tmp_path: Path) -
         read(tmp_path)
 
 
-def test_the_ledger_and_the_look_count_alike(tmp_path: Path) -> None:
-    """Rows that the ledger itself wrote read as the ledger's own usage and approval."""
-    file = tmp_path / "runs" / "sweep.db"
-    file.parent.mkdir()
-    database = open_database(sqlite_url(file))
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database, on each kind that a study may live in."""
+    if request.param == "sqlite":
+        yield sqlite_url(tmp_path / "runs" / "sweep.db")
+        return
+    programs = binaries()
+    if programs is None:
+        pytest.skip("PostgreSQL's initdb and pg_ctl are not installed")
+    server = PostgresServer(programs)
+    server.start()
+    yield server.new_database()
+    server.stop()
+
+
+def test_the_ledger_and_the_look_count_alike(url: str) -> None:
+    """Rows that `state` and Optuna wrote read as they mean them, on either kind of database."""
+    database = open_database(url)
     uid = "9f3a01bc"
     studies.create(
         database,
         uid=uid,
         name="digits",
-        folder=str(tmp_path.resolve()),
+        folder="/a/folder",
         metric="val_loss",
-        direction="minimize",
+        direction="maximize",
         program_sha256="0" * 64,
         space="{}",
     )
@@ -622,8 +639,25 @@ def test_the_ledger_and_the_look_count_alike(tmp_path: Path) -> None:
     ledger.give_back(database.transaction, rows[0].id, NOW)
     ledger.submitting(database.transaction, rows[1], NOW)
     ledger.submitted(database.transaction, rows[1], "65f0", NOW + 5)
+    storage = optuna.storages.RDBStorage(url)
+    study = optuna.create_study(storage=storage, study_name="digits", direction="maximize")
+    study.set_user_attr("sweeper:uid", uid)
+    distribution = optuna.distributions.CategoricalDistribution(["adam", None])
+    study.add_trial(
+        optuna.trial.create_trial(
+            value=math.inf,
+            params={"optimizer": None},
+            distributions={"optimizer": distribution},
+            intermediate_values={1: 0.5, 2: math.nan},
+            user_attrs={"origin": "baseline", "source": ["arXiv:1"]},
+        )
+    )
+    proposal = {"params": {"optimizer": "adam"}}
+    storage.set_study_system_attr(study._study_id, "sweeper:proposal:a", proposal)
+    storage.remove_session()
+    storage.engine.dispose()
     usage = ledger.usage()
-    found = read(tmp_path, now=NOW + 65)
+    found = read_study(url, uid, now=NOW + 65)
     budget = found.budget
     assert (budget.jobs.used, budget.jobs.reserved) == (usage.jobs_used, usage.jobs_reserved)
     assert (budget.jobs.reserved, budget.jobs.limit) == (2, 5)
@@ -631,4 +665,17 @@ def test_the_ledger_and_the_look_count_alike(tmp_path: Path) -> None:
     assert budget.micro_usd.reserved == usage.micro_usd_reserved
     assert budget.micro_usd.limit == 9_500_000
     assert [job.state for job in found.jobs] == ["given_back", "submitted", "reserved"]
+    (trial,) = found.trials
+    assert (trial.origin, trial.value, trial.params) == ("baseline", math.inf, {"optimizer": None})
+    assert (trial.curve, trial.source) == (((1, 0.5),), ("arXiv:1",))
+    assert trial.finished_at == pytest.approx(time.time(), abs=60)
+    assert [each.params for each in found.queued] == [{"optimizer": "adam"}]
     database.close()
+
+
+def test_a_server_that_is_away_is_said_without_its_password(tmp_path: Path) -> None:
+    """The error names no secret, not even where the driver's own words would."""
+    with pytest.raises(StateError) as caught:
+        read_study(f"postgres://ada:hunter2@/db?host={tmp_path}", "9f3a01bc")
+    assert "hunter2" not in caught.value.message
+    assert "doctor" in (caught.value.hint or "")

@@ -66,7 +66,7 @@ class UnknownPrice(KeyError):
         self.known = known
 
     def __str__(self) -> str:
-        return f"the price of {self.flavor!r} is not known"
+        return f"The price of {self.flavor} is unknown, and unknown is not free."
 
 
 def micro_usd_per_minute(flavor: str, catalogue: dict[str, int] | None = None) -> int:

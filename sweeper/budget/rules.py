@@ -21,8 +21,8 @@ SHORTEST_S = 1.0
 #: Float sums of seconds read back from a database differ in their last digits.
 _TOLERANCE_S = 1e-6
 
-_WAIT_HINT = "it waits until a running job is settled"
-_RAISE_HINT = "raise {key} in program.md, then run `sweeper approve`"
+_WAIT_HINT = "Wait until a job in flight is settled."
+_RAISE_HINT = "Raise {key} in program.md, then run `sweeper approve`."
 
 
 def decide(
@@ -103,11 +103,11 @@ def _known_price(flavor: str, micro_usd_per_minute: int | None) -> int | None:
 def _hardware_refusal(envelope: Envelope, flavor: str) -> Refusal:
     if flavor not in (*envelope.allowed_flavors, *prices.FREE):
         allowed = ", ".join(envelope.allowed_flavors) or "none"
-        sentence = f"{flavor} is not among the allowed_flavors ({allowed})"
-        hint = f"add {flavor} to allowed_flavors in program.md, then run `sweeper approve`"
+        sentence = f"{flavor} is not among the allowed_flavors ({allowed})."
+        hint = f"Add {flavor} to allowed_flavors in program.md, then run `sweeper approve`."
         return Refusal(kind="flavor", sentence=sentence, hint=hint, waits=False)
-    sentence = f"the price of {flavor} is not known"
-    hint = "unknown is not free: try again when the price list can be reached"
+    sentence = f"The price of {flavor} is unknown, and unknown is not free."
+    hint = "Check the flavor's name, or come back when the price list can be read."
     return Refusal(kind="price", sentence=sentence, hint=hint, waits=False)
 
 
@@ -120,7 +120,7 @@ def _jobs_refusal(envelope: Envelope, usage: Usage, held_back: int) -> Refusal |
     # A reservation whose request created no job is given back and counts as none.
     return _refusal(
         "jobs",
-        f"no job is left of max_jobs {envelope.max_jobs} ({taken})",
+        f"No job is left of max_jobs {envelope.max_jobs} ({taken}).",
         "max_jobs",
         waits=_in_flight(usage) and left >= 1,
     )
@@ -129,7 +129,9 @@ def _jobs_refusal(envelope: Envelope, usage: Usage, held_back: int) -> Refusal |
 def _parallel_refusal(envelope: Envelope, usage: Usage) -> Refusal | None:
     if usage.in_flight < envelope.max_parallel:
         return None
-    sentence = f"{usage.in_flight} in flight, and max_parallel is {envelope.max_parallel}"
+    sentence = (
+        f"{usage.in_flight} jobs are in flight, and max_parallel is {envelope.max_parallel}."
+    )
     return _refusal("parallel", sentence, "max_parallel", waits=True)
 
 
@@ -149,8 +151,8 @@ def _time_refusal(
     freed = _time_left(envelope, usage, price, now, nothing_reserved=True)
     at_best = min(freed.values()) >= min(SHORTEST_S, envelope.max_timeout_s)
     sentence = (
-        f"max_{kind} leaves {prices.format_duration(left[kind])} for a job, "
-        f"and one needs {prices.format_duration(needed)}"
+        f"What is left of max_{kind} gives a job {prices.format_duration(left[kind])}; "
+        f"one needs {prices.format_duration(needed)}."
     )
     return _refusal(kind, sentence, f"max_{kind}", waits=_in_flight(usage) and at_best)
 
@@ -200,15 +202,15 @@ def widened(old: Envelope, new: Envelope) -> list[str]:
         Sentences; none when whoever approved the old envelope has approved the new one.
     """
     sentences = [
-        f"{key} goes from {_shown(key, before)} to {_shown(key, after)}"
+        f"{key} rises from {_shown(key, before)} to {_shown(key, after)}."
         for key, before, after in _limits(old, new)
         if before is not None and (after is None or after > before)
     ]
     added = [name for name in new.allowed_flavors if name not in old.allowed_flavors]
     if added:
-        sentences.append(f"allowed_flavors gains {', '.join(added)}")
+        sentences.append(f"allowed_flavors gains {', '.join(added)}.")
     if new.allow_deletes and not old.allow_deletes:
-        sentences.append("allow_deletes goes from false to true")
+        sentences.append("allow_deletes is switched on.")
     return sentences
 
 

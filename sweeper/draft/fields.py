@@ -54,10 +54,14 @@ def fields(node: ast.ClassDef) -> list[Option]:
     ]
 
 
-def config_classes(tree: ast.Module) -> list[str]:
-    """Return the known configuration classes that the script names, own subclasses resolved."""
-    names = {syntax.last_name(node) for node in ast.walk(tree) if isinstance(node, ast.expr)}
-    return [name for name in trainers.FIELDS if name in names]
+def config_classes(tree: ast.Module) -> frozenset[str]:
+    """Return the libraries' configuration classes that the script mentions."""
+    names = {
+        syntax.last_name(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name | ast.Attribute)
+    }
+    return trainers.KNOWN & names
 
 
 def _imported(tree: ast.Module) -> set[str]:

@@ -13,7 +13,8 @@ from sweeper.draft.ranges import Range
 from sweeper.draft.ranges import Setting
 from sweeper.program import Scalar
 
-_SIGNIFICANT = 2
+#: Significant digits of a bound; an order of magnitude needs fewer.
+_DIGITS, _LOG_DIGITS = 4, 2
 
 
 def suggest(option: Option, setting: Setting) -> Range | None:
@@ -60,7 +61,9 @@ def fitted(found: Range, default: Number | None, kind: Kind) -> Range:
     high = found.high if found.high >= middle else middle * reach
     if kind == "int" or (kind == "unknown" and isinstance(middle, int)):
         return _whole(replace(found, log=log), low, high, round(middle))
-    low, high = min(_short(low), float(middle)), max(_short(high), float(middle))
+    digits = _LOG_DIGITS if log else _DIGITS
+    low = min(float(f"{low:.{digits}g}"), float(middle))
+    high = max(float(f"{high:.{digits}g}"), float(middle))
     return replace(found, low=low, high=high, log=log, default=float(middle))
 
 
@@ -74,10 +77,6 @@ def _whole(found: Range, low: Number, high: Number, middle: int) -> Range:
     bottom = min(max(1, math.floor(low)) if found.log else math.floor(low), middle)
     top = max(math.ceil(high), middle, bottom + 1)
     return replace(found, low=bottom, high=top, log=found.log and bottom > 0, default=middle)
-
-
-def _short(value: Number) -> float:
-    return float(f"{value:.{_SIGNIFICANT}g}")
 
 
 def _category(option: Option, usual: tuple[str, ...]) -> Range | None:

@@ -109,8 +109,7 @@ def _lines(tree: ast.Module) -> Iterator[set[str]]:
     for call in syntax.calls(tree):
         name = syntax.last_name(call.func)
         if name == "report":
-            yield {keyword for keyword in syntax.keywords(call) if _worth(keyword)}
-            yield {*syntax.keywords(call)}
+            yield set(syntax.keywords(call))
         elif name in _PRINTERS and call.args:
             line = metrics.parse_line(" ".join(_text(argument) for argument in call.args))
             if line is not None:
@@ -133,8 +132,9 @@ def _text(node: ast.expr) -> str:
         entries = ", ".join(f"'{name}': {_VALUE}" for name in syntax.keywords(node))
         return _text(node.args[0]) if node.args else "{" + entries + "}"
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        if node.func.attr == "format":
-            return _BRACES.sub(_VALUE, _text(node.func.value))
+        return (
+            _BRACES.sub(_VALUE, _text(node.func.value)) if node.func.attr == "format" else _VALUE
+        )
     return _VALUE
 
 
@@ -153,6 +153,6 @@ def _best_model_metric(tree: ast.Module) -> str | None:
 
 def _evaluates(tree: ast.Module) -> bool:
     """Tell whether a transformers trainer is given something to evaluate on."""
-    configured = set(fields.config_classes(tree)) & trainers.RUN_CONFIGS
+    configured = fields.config_classes(tree) & trainers.RUN_CONFIGS
     given = any("eval_dataset" in syntax.keywords(call) for call in syntax.calls(tree))
     return bool(configured) and given

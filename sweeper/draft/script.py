@@ -29,6 +29,7 @@ _SIZE = re.compile(r"(?:[-_/]|\A)(\d+(?:\.\d+)?)\s?([bm])(?![a-z])", re.IGNORECA
 _SIZES = (("distil", 0.066), ("large", 0.34), ("base", 0.11), ("gpt2", 0.124))
 _BOOSTERS = frozenset({"xgboost", "lightgbm", "catboost"})
 _BOOSTING_CLASSES = re.compile(r"(Hist)?GradientBoosting|XGB|LGBM|CatBoost")
+_FILE = re.compile(r"\w[\w-]*(/[\w-]+)*\.\w{1,8}\Z")
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+\Z")
 
 
@@ -72,15 +73,15 @@ def read(path: Path) -> Script:
     tree = syntax.parse(path)
     parsed = fields.parsed(tree)
     found: dict[Way, tuple[Option, ...]] = {
+        "json": tuple(surroundings.document(tree)),  # a script that reads ours means it
         "args": tuple([*arguments.find(tree), *parsed]),
-        "json": tuple(surroundings.document(tree)),
         "env": tuple(surroundings.environment(tree)),
         "constants": tuple(surroundings.constants(tree)),
     }
     models = tuple(dict.fromkeys(_models(tree, found["args"])))
     setting = _setting(tree, found, models)
     way = _way(path, tree, found, setting)
-    named = set(fields.config_classes(tree)) if parsed else set()
+    named = fields.config_classes(tree) if parsed else frozenset[str]()
     return Script(
         path=path,
         way=way,
@@ -92,7 +93,7 @@ def read(path: Path) -> Script:
         models=models,
         datasets=tuple(dict.fromkeys(_datasets(tree, found["args"]))),
         files=tuple(_beside(path, tree)),
-        configured=frozenset(named),
+        configured=named,
     )
 
 
@@ -144,15 +145,15 @@ def _unreachable(path: Path, node: ast.ClassDef) -> ScriptError:
         " nothing sets its fields from outside.",
         line=node.lineno,
         key=node.name,
-        hint=f'Make it `{node.name}(**json.loads(os.environ.get("{surroundings.PARAMS}", "{{}}")))`'
-        f" or parse it with HfArgumentParser({node.name}); then run `sweeper init` again.",
+        hint=f'Make it `{node.name}(**json.loads(os.environ["{surroundings.PARAMS}"]))`, or parse'
+        f" it with HfArgumentParser({node.name}); then run `sweeper init` again.",
     )
 
 
 def _setting(
     tree: ast.Module, found: Mapping[Way, tuple[Option, ...]], models: tuple[str, ...]
 ) -> Setting:
-    configured = set(fields.config_classes(tree))
+    configured = fields.config_classes(tree)
     names = {option.name for options in found.values() for option in options}
     return Setting(
         method=_method(tree, names, configured),
@@ -164,7 +165,7 @@ def _setting(
     )
 
 
-def _method(tree: ast.Module, names: set[str], configured: set[str]) -> Method:
+def _method(tree: ast.Module, names: set[str], configured: frozenset[str]) -> Method:
     if names & {"use_peft", "use_lora"}:
         return "either"
     if _mentions(tree, re.compile(r"LoraConfig\Z")) or names & {"lora_r", "lora_rank"}:
@@ -236,9 +237,13 @@ def _billions(model: str) -> float | None:
 
 
 def _beside(path: Path, tree: ast.Module) -> Iterator[str]:
-    """Yield the modules in the script's folder that it imports."""
+    """Yield what lies in the script's folder and is imported or named by it."""
     for name in sorted(imported(tree)):
         if (path.parent / f"{name}.py").is_file() and name != path.stem:
             yield f"{name}.py"
         elif (path.parent / name / "__init__.py").is_file():
             yield f"{name}/"
+    texts = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)}
+    for text in sorted(text for text in texts if isinstance(text, str)):
+        if _FILE.match(text) and text != path.name and (path.parent / text).is_file():
+            yield text

@@ -41,6 +41,9 @@ FIELDS: Mapping[str, Mapping[str, Scalar]] = {
 
 #: Classes that decide how a run is set up: the output folder, the seed, the evaluation.
 RUN_CONFIGS = frozenset(FIELDS) - {"ModelConfig"}
+#: TRL's names of the data, without a hyperparameter among them.
+SCRIPT_ARGUMENTS = "ScriptArguments"
+KNOWN = frozenset(FIELDS) | {SCRIPT_ARGUMENTS}
 #: Classes whose training starts from preferences or rewards, far below the rates of imitation.
 PREFERENCE = frozenset({"DPOConfig", "KTOConfig", "GRPOConfig", "RLOOConfig"})
 ONLINE = frozenset({"GRPOConfig", "RLOOConfig"})

@@ -235,7 +235,7 @@ def uncovered(approval: Approval | None, covers: Covers) -> list[str]:
     Whatever is narrower than the approval is covered.
     """
     if approval is None:
-        return ["Nothing is approved yet."]
+        return ["nothing is approved yet"]
     old = approval.covers
     return [
         *_envelope(old, covers),
@@ -244,7 +244,7 @@ def uncovered(approval: Approval | None, covers: Covers) -> list[str]:
         *_changed("namespace", old.namespace, covers.namespace),
         *_changed("resource_group", old.resource_group, covers.resource_group),
         *_changed("image", old.image, covers.image),
-        *(f"secrets gains {name}." for name in _added(old.secrets, covers.secrets)),
+        *(f"secrets gains {name}" for name in _added(old.secrets, covers.secrets)),
         *_script(old, covers),
     ]
 
@@ -256,7 +256,7 @@ def _envelope(old: Covers, new: Covers) -> list[str]:
 
 def _scope(old: Covers, new: Covers) -> list[str]:
     return [
-        f"{key} gains {name}."
+        f"{key} gains {name}"
         for key in sorted(new.scope)
         for name in new.scope[key]
         if not any(_within(name, pattern, key) for pattern in old.scope.get(key, []))
@@ -279,7 +279,7 @@ def _executor(old: Covers, new: Covers) -> list[str]:
 def _changed(key: str, old: str | None, new: str | None) -> list[str]:
     if old == new:
         return []
-    return [f"{key} changes from {_shown(old)} to {_shown(new)}."]
+    return [f"{key} goes from {_shown(old)} to {_shown(new)}"]
 
 
 def _shown(value: str | None) -> str:
@@ -293,6 +293,6 @@ def _added(old: Iterable[str], new: Iterable[str]) -> list[str]:
 def _script(old: Covers, new: Covers) -> list[str]:
     if not old.frozen_script:
         return []
-    thawed = [] if new.frozen_script else ["frozen_script is switched off."]
+    thawed = [] if new.frozen_script else ["frozen_script goes from true to false"]
     changed = old.script_sha256 != new.script_sha256
-    return thawed + (["The script is not the approved one."] if changed else [])
+    return thawed + (["the script is not the approved one"] if changed else [])

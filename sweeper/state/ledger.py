@@ -78,7 +78,7 @@ class Ledger(Accounts):
         attempt: str,
         executor: str,
         flavor: str,
-        micro_usd_per_minute: int,
+        micro_usd_per_minute: int | None,
         params: Mapping[str, object],
         seed: int,
         now: float,
@@ -93,7 +93,7 @@ class Ledger(Accounts):
             attempt: "1", "2", … or "e1", … for an evaluation.
             executor: "local", "hf" or "dry".
             flavor: Hardware.
-            micro_usd_per_minute: Price of a started minute.
+            micro_usd_per_minute: Price of a started minute; None, where unknown, is refused.
             params: The trial's parameters as read back from the study.
             seed: Seed of the attempt.
             now: UTC seconds.
@@ -121,7 +121,8 @@ class Ledger(Accounts):
                     "flavor": flavor,
                     "timeout_s": grant.timeout_s,
                     "clipped": int(grant.clipped),
-                    "micro_usd_per_minute": micro_usd_per_minute,
+                    # Only what costs nothing is granted without a price.
+                    "micro_usd_per_minute": micro_usd_per_minute or 0,
                     "reserved_micro_usd": grant.micro_usd,
                     "params": json.dumps(dict(params)),
                     "seed": seed,
@@ -379,7 +380,7 @@ class Ledger(Accounts):
         purpose: str,
         executor: str,
         flavor: str,
-        micro_usd_per_minute: int,
+        micro_usd_per_minute: int | None,
         now: float,
         held_back_jobs: int,
     ) -> rules.Grant:

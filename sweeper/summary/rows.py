@@ -117,11 +117,14 @@ def _open_sqlite(file: Path) -> Iterator[Rows]:
 @contextmanager
 def _open_server(url: str) -> Iterator[Rows]:
     from sqlalchemy import create_engine
+    from sqlalchemy import make_url
     from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.pool import NullPool
 
     try:
-        engine = create_engine(url, poolclass=NullPool)
+        # The driver that `state` writes with, whichever way the URL is spelled.
+        address = make_url(url).set(drivername="postgresql+psycopg")
+        engine = create_engine(address, poolclass=NullPool)
         with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             yield ServerRows(connection)
     except (SQLAlchemyError, ImportError) as error:

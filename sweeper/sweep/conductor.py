@@ -28,6 +28,7 @@ from sweeper.sweep.events import Event
 from sweeper.sweep.flight import Flight
 from sweeper.sweep.flight import read_logs
 from sweeper.sweep.judging import Judge
+from sweeper.sweep.keeping import remove_losers
 from sweeper.sweep.reattach import Leftovers
 from sweeper.sweep.reattach import reattach
 from sweeper.sweep.session import Session
@@ -182,11 +183,11 @@ class Conductor:
     def _note(self, flight: Flight, report: JobReport) -> None:
         before = flight.report
         flight.report = report
-        if report.started_at is not None and flight.row.started_at is None:
-            if before is None or before.started_at is None:
-                self._session.ledger.running(
-                    self._session.transaction, flight.row.id, report.started_at
-                )
+        unknown = flight.row.started_at is None and (before is None or before.started_at is None)
+        if report.started_at is not None and unknown:
+            self._session.ledger.running(
+                self._session.transaction, flight.row.id, report.started_at
+            )
         if report.stage.terminal and (before is None or not before.stage.terminal):
             self._session.ledger.terminal(
                 self._session.transaction, flight.row.id, report.stage.value, report.finished_at
@@ -217,6 +218,7 @@ class Conductor:
         yield closing.tell(session, row, flight.trial_id)
         self._finished += 1
         yield from self._judge.renew()
+        remove_losers(session, self._judge.best, flight.number)
         self._stop_on(row)
 
     def _stop_on(self, row: JobRow) -> None:
@@ -363,6 +365,9 @@ class Conductor:
 
     def _end(self) -> Iterator[Event]:
         session = self._session
+        if self.state == "finished":
+            for trial_id in (*self._unstarted, *self._lost):
+                yield closing.not_started(session, trial_id, self.stop_reason or "")
         yield from self._judge.renew()
         studies.set_state(session.transaction, session.opened.uid, self.state, self.stop_reason)
         yield Event("sweep_finished", None, {"state": self.state, "reason": self.stop_reason})

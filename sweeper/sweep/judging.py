@@ -23,13 +23,17 @@ _JUDGE_EVERY_S = 1.0
 
 
 class Judge:
-    """Judges the trials of one study."""
+    """Judges the trials of one study.
+
+    Attributes:
+        best: Number of the trial with the best value so far, or None.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._judged_at: dict[int, float] = {}
         self._known: dict[int, kept.Verdict] = {}
-        self._best: int | None = None
+        self.best: int | None = None
         self._best_value: float | None = None
         self._without_improvement = 0
         self._learned = False
@@ -121,8 +125,8 @@ class Judge:
         if not ranked:
             return
         value, number = min(ranked)
-        if number != self._best:
-            self._best, self._best_value = number, sign * value
+        if number != self.best:
+            self.best, self._best_value = number, sign * value
             if learned:
                 yield Event("new_best", number, {"value": sign * value})
 

@@ -13,8 +13,8 @@ from sweeper.jobs.executor import Executor
 from sweeper.program import Program
 from sweeper.state import events
 from sweeper.state.database import Transactions
-from sweeper.state.ledger import Ledger
 from sweeper.state.lease import Lease
+from sweeper.state.ledger import Ledger
 from sweeper.sweep.events import KEPT
 from sweeper.sweep.events import Event
 from sweeper.sweep.study import OpenStudy

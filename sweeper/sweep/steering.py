@@ -1,4 +1,4 @@
-"""What people ask of a running conductor: by a request in the database, or by editing program.md."""
+"""What people ask of a running conductor: by a request, or by editing program.md."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def _interruptible() -> Iterator[None]:
 @contextmanager
 def _pages(folder: Folder) -> Iterator[None]:
     """Rewrite summary.md as the sweep goes on, beside the conductor's own work."""
-    page = SummaryPage(folder.summary, lambda: _look(folder))
+    page = SummaryPage(folder.summary, lambda: snapshot.read(folder.root, curves=False))
     ended = threading.Event()
 
     def follow() -> None:

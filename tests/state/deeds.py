@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sweeper.errors import SweeperError
 from sweeper.state import approval
 from sweeper.state import claims
 from sweeper.state import control
@@ -17,6 +16,7 @@ from sweeper.state import lease
 from sweeper.state.booking import JobRow
 from sweeper.state.booking import reservation
 from sweeper.state.database import Database
+from sweeper.state.ledger import BudgetRefusedError
 from sweeper.state.ledger import Ledger
 from tests.state import facts
 from tests.state.facts import NOW
@@ -29,7 +29,7 @@ def ask_for_jobs(database: Database, asks: int, name: str) -> None:
     for number in range(asks):
         try:
             facts.reserve(ledger, database, number, purpose=f"{name}/{number}/1")
-        except SweeperError:
+        except BudgetRefusedError:
             continue
 
 

@@ -90,16 +90,32 @@ def _die_at_commit_of_a_change(database: Database) -> Callable[[Any], None]:
     return lambda _connection: _die() if changed else None
 
 
-def _ask(url: str, asks: int, number: int) -> None:
-    deeds.ask_for_jobs(open_database(url), asks, f"child-{number}")
+def _ask(url: str, asks: int, number: int, ready: int, start: int) -> None:
+    database = open_database(url)
+    with database.read():
+        os.write(ready, b"x")
+    os.read(start, 1)
+    deeds.ask_for_jobs(database, asks, f"child-{number}")
+
+
+def _ask_at_once(url: str, children: int, asks: int) -> list[int]:
+    """Raise children that begin when the last of them is ready."""
+    ready, tell = os.pipe()
+    start, go = os.pipe()
+    pids = [_child(partial(_ask, url, asks, number, tell, start)) for number in range(children)]
+    for _ in pids:
+        os.read(ready, 1)
+    os.write(go, b"x" * children)
+    for end in (ready, tell, start, go):
+        os.close(end)
+    return pids
 
 
 def _fulfil(wish: dict[str, Any]) -> list[int]:
     if "step" in wish:
         pids = [_child(partial(_step, wish["url"], wish["step"], wish["moment"]))]
     else:
-        numbers = range(wish["children"])
-        pids = [_child(partial(_ask, wish["url"], wish["asks"], number)) for number in numbers]
+        pids = _ask_at_once(wish["url"], wish["children"], wish["asks"])
     endings = [os.waitpid(pid, 0)[1] for pid in pids]
     return [os.waitstatus_to_exitcode(ending) for ending in endings]
 

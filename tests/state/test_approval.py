@@ -67,7 +67,7 @@ def test_two_people_who_approve_at_once_make_two_versions(database: Database) ->
 
 def test_without_an_approval_nothing_is_covered() -> None:
     """And it is said in so many words."""
-    assert approval.uncovered(None, facts.covers()) == ["Nothing is approved yet."]
+    assert approval.uncovered(None, facts.covers()) == ["nothing is approved yet"]
 
 
 def test_what_was_approved_is_covered() -> None:
@@ -78,17 +78,17 @@ def test_what_was_approved_is_covered() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"envelope": facts.envelope(max_jobs=12)}, "max_jobs rises from 10 to 12."),
-        ({"scope": {**SCOPE, "models": ["x/y"]}}, "models gains x/y."),
-        ({"scope": {**SCOPE, "output_repos": ["me/*"]}}, "output_repos gains me/*."),
-        ({"scope": {**SCOPE, "output_repos": ["you/sweep-1"]}}, "output_repos gains you/sweep-1."),
-        ({"executor": "local"}, "executor changes from hf to local."),
-        ({"namespace": None}, "namespace changes from my-org to none."),
-        ({"resource_group": "team"}, "resource_group changes from none to team."),
-        ({"image": "evil:latest"}, "image changes from python:3.12 to evil:latest."),
-        ({"secrets": ["HF_TOKEN", "AWS_KEY"]}, "secrets gains AWS_KEY."),
-        ({"script_sha256": "b" * 64}, "The script is not the approved one."),
-        ({"frozen_script": False}, "frozen_script is switched off."),
+        ({"envelope": facts.envelope(max_jobs=12)}, "max_jobs goes from 10 to 12"),
+        ({"scope": {**SCOPE, "models": ["x/y"]}}, "models gains x/y"),
+        ({"scope": {**SCOPE, "output_repos": ["me/*"]}}, "output_repos gains me/*"),
+        ({"scope": {**SCOPE, "output_repos": ["you/sweep-1"]}}, "output_repos gains you/sweep-1"),
+        ({"executor": "local"}, "executor goes from hf to local"),
+        ({"namespace": None}, "namespace goes from my-org to none"),
+        ({"resource_group": "team"}, "resource_group goes from none to team"),
+        ({"image": "evil:latest"}, "image goes from python:3.12 to evil:latest"),
+        ({"secrets": ["HF_TOKEN", "AWS_KEY"]}, "secrets gains AWS_KEY"),
+        ({"script_sha256": "b" * 64}, "the script is not the approved one"),
+        ({"frozen_script": False}, "frozen_script goes from true to false"),
     ],
 )
 def test_each_thing_that_widens_is_one_sentence(change: dict[str, Any], sentence: str) -> None:

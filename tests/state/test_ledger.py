@@ -13,6 +13,7 @@ from sweeper.errors import LeaseLostError
 from sweeper.errors import NotApprovedError
 from sweeper.errors import StateError
 from sweeper.state import lease
+from sweeper.state import schema
 from sweeper.state.database import Database
 from sweeper.state.ledger import BudgetRefusedError
 from sweeper.state.ledger import Ledger
@@ -93,10 +94,13 @@ def test_narrowing_applies_to_the_very_next_reservation(
 
 
 def test_an_unknown_price_is_not_free(database: Database, ledger: Ledger) -> None:
-    """Not even where no limit on money was set."""
+    """Not even where no limit on money was set; this machine needs no price."""
+    facts.approve(database, allowed_flavors=("t4-small",))
     with pytest.raises(BudgetRefusedError) as caught:
-        facts.reserve(ledger, database, 1, micro_usd_per_minute=None)
+        facts.reserve(ledger, database, 1, flavor="t4-small", micro_usd_per_minute=None)
     assert caught.value.refusal.kind == "price"
+    paid = facts.reserve(ledger, database, 1, flavor="local", micro_usd_per_minute=None)
+    assert (paid.micro_usd_per_minute, paid.reserved_micro_usd) == (0, 0)
 
 
 def test_one_purpose_has_one_job(database: Database, ledger: Ledger) -> None:
@@ -348,6 +352,7 @@ def test_rows_can_be_asked_for_by_state_and_trial(database: Database, ledger: Le
     assert [row.id for row in ledger.jobs()] == mine
     assert [row.id for row in ledger.jobs(states=["submitted", "settled"])] == mine
     assert [row.id for row in ledger.jobs(states=["settled"], trial=1)] == mine[:1]
+    assert [row.id for row in ledger.jobs(states=schema.OPEN_STATES)] == mine[1:]
     assert ledger.jobs(trial=7) == []
     with pytest.raises(StateError, match="has no job row"):
         Ledger(database, "another1").job(mine[0])

@@ -29,7 +29,8 @@ with open("ran.txt", "a") as ran:
     ran.write(f"{os.environ['SWEEPER_TRIAL']} {os.environ['SWEEPER_ATTEMPT']}\\n")
 for step in range(1, args.steps + 1):
     time.sleep(args.pause)
-    print('[sweeper] {"step": %d, "loss": %.6f}' % (step, (args.x - 0.3) ** 2 + 1 / step), flush=True)
+    loss = (args.x - 0.3) ** 2 + 1 / step
+    print('[sweeper] {"step": %d, "loss": %.6f}' % (step, loss), flush=True)
 """
 
 PAGE = """\
