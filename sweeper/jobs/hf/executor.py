@@ -17,6 +17,7 @@ from sweeper.errors import OutcomeUnknownError
 from sweeper.jobs.executor import FoundJob
 from sweeper.jobs.executor import JobReport
 from sweeper.jobs.executor import JobSpec
+from sweeper.jobs.executor import Stage
 from sweeper.jobs.executor import Tail
 from sweeper.jobs.hf import record
 from sweeper.jobs.hf import submission
@@ -35,7 +36,7 @@ class HfExecutor:
 
     Args:
         connection: The way to the Hub, with the namespace that runs and pays.
-        uid: The study's uid.
+        uid: The study's uid; "" watches jobs of any study, one request each.
         study: The study's name.
         output_repos: Scope of the program, where large files may be put.
     """
@@ -127,6 +128,8 @@ class HfExecutor:
 
     def matches(self, purpose: str) -> list[FoundJob]:
         """Return every job that bears `purpose`, oldest first, with the reservation it carries."""
+        if purpose.split("/")[0] not in (self._study, "task"):
+            return []
         label = submission.purpose_label(self._uid, purpose)
         jobs = [
             record.found(job)
@@ -151,7 +154,7 @@ class HfExecutor:
     def _listed(self, wanted: set[str]) -> dict[str, dict[str, Any]]:
         """Return the records of the wanted jobs, reading no page more than that takes."""
         records: dict[str, dict[str, Any]] = {}
-        if not wanted:
+        if not wanted or not self._uid:
             return records
         for page in self._pages("asking how the jobs are", submission.LABEL_UID, self._uid):
             records.update({job["id"]: job for job in page if job["id"] in wanted})
@@ -174,11 +177,13 @@ class HfExecutor:
     def _report(self, job_id: str, found: dict[str, Any]) -> JobReport:
         self._absent.pop(job_id, None)
         report = record.report(found, self.connection.endpoint)
+        if report.stage is Stage.COMPLETED:
+            report = replace(report, exit_code=0)
         follower = self._followers.get(job_id)
-        if follower is None:
+        if follower is None or not report.stage.terminal:
             return report
         attempts = max(report.platform_attempts, follower.platform_attempts)
-        code = follower.exit if report.stage.terminal else None
+        code = 0 if report.stage is Stage.COMPLETED else follower.exit
         return replace(
             report,
             platform_attempts=attempts,
