@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from sweeper import publish
@@ -11,7 +14,7 @@ from sweeper.jobs.hf.connection import Connection
 from sweeper.jobs.hf.connection import connect
 from sweeper.publish import Output
 from sweeper.publish import Winner
-from tests.doubles.hub.fixtures import hub  # noqa: F401 - a fixture
+from tests.doubles.hub.fixtures import loopback
 from tests.doubles.hub.server import Hub
 
 SCOPE = ["me/sweep-*", "me/fixed"]
@@ -30,11 +33,17 @@ WINNER = Winner(
 
 
 @pytest.fixture
-def connection(hub: Hub) -> Connection:  # noqa: F811
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    with loopback(monkeypatch, tmp_path) as double:
+        yield double
+
+
+@pytest.fixture
+def connection(hub: Hub) -> Connection:
     return connect(namespace="me")
 
 
-def pushed(hub: Hub, repo_id: str, branch: str = "main") -> None:  # noqa: F811
+def pushed(hub: Hub, repo_id: str, branch: str = "main") -> None:
     """Play a job that pushed a model."""
     repo = hub.repos.all.get(("model", repo_id)) or hub.repos.add("model", repo_id)
     repo.commit(
@@ -49,7 +58,7 @@ def test_a_trial_has_its_own_repository_or_its_own_branch() -> None:
     assert publish.output_of("me/fixed", "digits", "9f3a01bc", 3) == Output("me/fixed", "trial-3")
 
 
-def test_a_push_counts_only_if_something_was_pushed(hub: Hub, connection: Connection) -> None:  # noqa: F811
+def test_a_push_counts_only_if_something_was_pushed(hub: Hub, connection: Connection) -> None:
     assert publish.pushed_url(connection, Output("me/sweep-a")) is None
     hub.repos.add("model", "me/sweep-a")
     assert publish.pushed_url(connection, Output("me/sweep-a")) is None
@@ -66,7 +75,7 @@ def test_a_push_counts_only_if_something_was_pushed(hub: Hub, connection: Connec
 
 def test_the_winner_gets_its_card_in_one_commit_and_a_tag_on_it(
     hub: Hub,
-    connection: Connection,  # noqa: F811
+    connection: Connection,
 ) -> None:
     pushed(hub, "me/sweep-a")
     repo = hub.repos.get("model", "me/sweep-a")
@@ -86,7 +95,7 @@ def test_the_winner_gets_its_card_in_one_commit_and_a_tag_on_it(
 
 def test_crowning_again_changes_nothing_and_a_new_winner_replaces_the_section(
     hub: Hub,
-    connection: Connection,  # noqa: F811
+    connection: Connection,
 ) -> None:
     pushed(hub, "me/fixed", "trial-3")
     output = Output("me/fixed", "trial-3")
@@ -105,7 +114,7 @@ def test_crowning_again_changes_nothing_and_a_new_winner_replaces_the_section(
     assert repo.tags[WINNER.tag] == repo.branches["trial-3"]
 
 
-def test_a_crash_between_card_and_tag_is_made_good(hub: Hub, connection: Connection) -> None:  # noqa: F811
+def test_a_crash_between_card_and_tag_is_made_good(hub: Hub, connection: Connection) -> None:
     pushed(hub, "me/sweep-a")
     hub.faults.arm("status", route="tag", status=500)
     with pytest.raises(UnavailableError):
@@ -120,7 +129,7 @@ def test_a_crash_between_card_and_tag_is_made_good(hub: Hub, connection: Connect
 
 def test_nothing_outside_the_scope_is_written_or_deleted(
     hub: Hub,
-    connection: Connection,  # noqa: F811
+    connection: Connection,
 ) -> None:
     pushed(hub, "me/precious")
     pushed(hub, "me/sweep-a")
@@ -139,7 +148,7 @@ def test_nothing_outside_the_scope_is_written_or_deleted(
     assert hub.count("repo-delete") == 0
 
 
-def test_losers_are_deleted_only_where_that_is_allowed(hub: Hub, connection: Connection) -> None:  # noqa: F811
+def test_losers_are_deleted_only_where_that_is_allowed(hub: Hub, connection: Connection) -> None:
     pushed(hub, "me/sweep-a")
     pushed(hub, "me/fixed", "trial-1")
     losers = [Output("me/sweep-a"), Output("me/fixed", "trial-1"), Output("me/sweep-never")]

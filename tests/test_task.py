@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,16 @@ from sweeper.state.ledger import JobRow
 from sweeper.state.ledger import Ledger
 from sweeper.task.door import main
 from sweeper.task.request import raw_address
-from tests.doubles.hub.fixtures import hub  # noqa: F401 - a fixture
+from tests.doubles.hub.fixtures import loopback
 from tests.doubles.hub.server import Hub
 
 PRICE = 167  # cpu-basic, micro-dollars a minute
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    with loopback(monkeypatch, tmp_path) as double:
+        yield double
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +62,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> Any:
 def test_a_script_is_run_followed_and_settled(
     hub: Hub,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "train.py").write_text("import sys; print('GOT', sys.argv[1:])")
 
@@ -78,7 +85,7 @@ def test_a_script_is_run_followed_and_settled(
 
 def test_money_is_reserved_for_the_timeout_and_the_slack_before_anything_is_sent(
     hub: Hub,
-    tmp_path: Path,  # noqa: F811
+    tmp_path: Path,
 ) -> None:
     hub.faults.arm("status", route="submit", status=402)
 
@@ -90,7 +97,7 @@ def test_money_is_reserved_for_the_timeout_and_the_slack_before_anything_is_sent
 
 def test_a_command_runs_in_its_image_as_it_is(
     hub: Hub,
-    capsys: pytest.CaptureFixture[str],  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["run", "--image", "alpine", "--", "sh", "-c", "echo hello; exit 3"]) == 1
 
@@ -102,7 +109,7 @@ def test_a_command_runs_in_its_image_as_it_is(
 
 def test_a_script_behind_an_address_is_fetched_without_the_token(
     hub: Hub,
-    capsys: pytest.CaptureFixture[str],  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     hub.repos.add("model", "me/scripts").commit("main", {"a.py": b"print('FETCHED')"}, "x")
 
@@ -124,7 +131,7 @@ def test_pages_that_show_a_file_are_taken_as_the_file() -> None:
 
 def test_what_no_wait_left_open_is_settled_by_the_next_command(
     hub: Hub,
-    capsys: pytest.CaptureFixture[str],  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["run", "--script-inline", "print()", "--no-wait", "--json"]) == 0
     job_id = said(capsys)["job_id"]
@@ -138,7 +145,7 @@ def test_what_no_wait_left_open_is_settled_by_the_next_command(
 
 
 @pytest.mark.parametrize("fault", ["lost_response", "status"])
-def test_a_lost_answer_is_looked_for_and_never_sent_twice(hub: Hub, fault: str) -> None:  # noqa: F811
+def test_a_lost_answer_is_looked_for_and_never_sent_twice(hub: Hub, fault: str) -> None:
     hub.faults.arm(fault, route="submit", after=True, status=500)
 
     assert main(["run", "--script-inline", "print()"]) == 0
@@ -149,7 +156,7 @@ def test_a_lost_answer_is_looked_for_and_never_sent_twice(hub: Hub, fault: str) 
 
 def test_an_answer_that_stays_lost_keeps_its_money_until_it_is_known(
     hub: Hub,
-    capsys: pytest.CaptureFixture[str],  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     hub.faults.arm("lost_response", route="submit", times=1)
     hub.faults.arm("status", route="submit", status=503, times=2)
@@ -166,7 +173,7 @@ def test_an_answer_that_stays_lost_keeps_its_money_until_it_is_known(
 
 
 def test_a_job_that_vanished_costs_its_worst_case_until_the_bill_says_otherwise(
-    hub: Hub,  # noqa: F811
+    hub: Hub,
 ) -> None:
     hub.faults.arm("vanish", when="running", lines=1)
     hub.faults.arm("status", route="usage", status=500)
@@ -186,7 +193,7 @@ def test_a_job_that_vanished_costs_its_worst_case_until_the_bill_says_otherwise(
 
 def test_logs_are_cut_to_their_end(
     hub: Hub,
-    capsys: pytest.CaptureFixture[str],  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     main(["run", "--script-inline", "for i in range(50): print('line', i)"])
     job_id = hub.jobs.all[0].id
@@ -202,7 +209,7 @@ def test_logs_are_cut_to_their_end(
 
 def test_cancelling_stops_the_billing_and_settles(
     hub: Hub,
-    capsys: pytest.CaptureFixture[str],  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     main(["run", "--script-inline", "import time; time.sleep(60)", "--no-wait", "--json"])
     job_id = said(capsys)["job_id"]
@@ -216,7 +223,7 @@ def test_cancelling_stops_the_billing_and_settles(
 
 def test_an_unknown_job_is_said_in_a_sentence(
     hub: Hub,
-    capsys: pytest.CaptureFixture[str],  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["inspect", "0" * 24, "--json"]) == 1
     assert said(capsys)["error"]["message"] == f"There is no job {'0' * 24} in me."
@@ -239,7 +246,7 @@ def test_wrong_input_is_refused_and_nothing_is_sent(
     hub: Hub,
     capsys: pytest.CaptureFixture[str],
     argv: list[str],
-    sentence: str,  # noqa: F811
+    sentence: str,
 ) -> None:
     assert main(argv) == 1
 
@@ -249,7 +256,7 @@ def test_wrong_input_is_refused_and_nothing_is_sent(
     assert not home.exists() or all(row.state == "given_back" for row in rows())
 
 
-def test_flavors_come_with_live_prices(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_flavors_come_with_live_prices(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["hardware", "--json"]) == 0
 
     prices = {row["flavor"]: row["micro_usd_per_minute"] for row in said(capsys)}
@@ -259,7 +266,7 @@ def test_flavors_come_with_live_prices(hub: Hub, capsys: pytest.CaptureFixture[s
 def test_a_scheduled_job_needs_a_person_and_no_study_pays_for_it(
     hub: Hub,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     create = ["scheduled", "run", "--schedule", "@daily", "--script-inline", "print()"]
 
@@ -330,7 +337,7 @@ def approved(folder: Path) -> str:
 def test_beside_a_program_its_envelope_pays_and_refuses(
     hub: Hub,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     uid = approved(tmp_path)
     run = ["run", "--script-inline", "print()"]
@@ -354,7 +361,7 @@ def test_beside_a_program_its_envelope_pays_and_refuses(
 def test_an_unapproved_program_pays_for_nothing(
     hub: Hub,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "train.py").write_text("print('loss=1')")
     (tmp_path / "program.md").write_text(PAGE)

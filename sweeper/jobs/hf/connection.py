@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CONNECT_S = 5.0
 READ_S = 15.0  # connect and read together stay under a lease's 20 s for a POST (LOOP.md 2)
+SLOW_READ_S = 45.0  # for what is asked aside, where nobody waits
 MAX_CONNECTIONS = 40
 
 
@@ -57,7 +58,14 @@ class Connection:
         """Return the headers of every request, the token among them."""
         return dict(self.api._build_hf_headers())
 
-    def read(self, address: str, doing: str, query: Sequence[tuple[str, str]] = ()) -> Any:
+    def read(
+        self,
+        address: str,
+        doing: str,
+        query: Sequence[tuple[str, str]] = (),
+        *,
+        timeout_s: float = READ_S,
+    ) -> Any:
         """Return the JSON behind an address.
 
         Raises:
@@ -65,27 +73,36 @@ class Connection:
             AccountError: The token may not read it.
             ExecutorError: Any other refusal, 404 among them.
         """
-        return self._get(address, doing, query)[0]
+        return self._get(address, doing, query, timeout_s)[0]
 
     def pages(
-        self, address: str, doing: str, query: Sequence[tuple[str, str]] = ()
+        self,
+        address: str,
+        doing: str,
+        query: Sequence[tuple[str, str]] = (),
+        *,
+        timeout_s: float = READ_S,
     ) -> Iterator[list[dict[str, Any]]]:
         """Yield the pages of a listing, following `Link: rel="next"`; raises as `read`."""
-        body, following = self._get(address, doing, query)
+        body, following = self._get(address, doing, query, timeout_s)
         yield body
         while following:
-            body, following = self._get(following, doing)
+            body, following = self._get(following, doing, (), timeout_s)
             yield body
 
     def _get(
-        self, address: str, doing: str, query: Sequence[tuple[str, str]] = ()
+        self, address: str, doing: str, query: Sequence[tuple[str, str]], timeout_s: float
     ) -> tuple[Any, str | None]:
+        import httpx2
         from huggingface_hub import get_session
         from huggingface_hub.utils._http import hf_raise_for_status
 
         with translated(doing, self.endpoint):
             answer = get_session().get(
-                address, params=list(query) or None, headers=self.headers(), timeout=READ_S
+                address,
+                params=list(query) or None,
+                headers=self.headers(),
+                timeout=httpx2.Timeout(timeout_s, connect=CONNECT_S),
             )
             hf_raise_for_status(answer)
             return answer.json(), answer.links.get("next", {}).get("url")

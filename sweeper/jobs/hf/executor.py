@@ -9,11 +9,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 from collections.abc import Iterator
+from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 from sweeper.errors import ExecutorError
 from sweeper.errors import OutcomeUnknownError
+from sweeper.errors import UnavailableError
 from sweeper.jobs.executor import FoundJob
 from sweeper.jobs.executor import JobReport
 from sweeper.jobs.executor import JobSpec
@@ -21,6 +24,8 @@ from sweeper.jobs.executor import Stage
 from sweeper.jobs.executor import Tail
 from sweeper.jobs.hf import record
 from sweeper.jobs.hf import submission
+from sweeper.jobs.hf.connection import READ_S
+from sweeper.jobs.hf.connection import SLOW_READ_S
 from sweeper.jobs.hf.connection import Connection
 from sweeper.jobs.hf.connection import session
 from sweeper.jobs.hf.follower import Follower
@@ -28,6 +33,7 @@ from sweeper.jobs.hf.packing import Packing
 from sweeper.jobs.hf.refusals import translated
 from sweeper.state.ledger import Reservation
 
+PATIENCE_S = 3.0  # how long a question about all jobs may hold up the caller
 FORGOTTEN_POLLS = 2  # absences in a row before a job counts as gone
 
 
@@ -58,6 +64,8 @@ class HfExecutor:
         self._followers: dict[str, Follower] = {}
         self._reports: dict[str, JobReport] = {}
         self._absent: dict[str, int] = {}
+        self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="polling")
+        self._asking: tuple[frozenset[str], Future[dict[str, dict[str, Any]]]] | None = None
         self._lock = threading.Lock()
         self._packing = Packing(connection, study, uid, list(output_repos))
 
@@ -85,16 +93,35 @@ class HfExecutor:
         return post(self.connection, ask)
 
     def poll(self, job_ids: Collection[str]) -> dict[str, JobReport]:
-        """Report on jobs with one listing; those that it lacks are asked for one by one."""
-        wanted = set(job_ids)
-        records = self._listed(wanted)
-        for job_id in sorted(wanted - set(records)):
-            if found := self._inspected(job_id):
-                records[job_id] = found
+        """Report on jobs with one listing; those that it lacks are asked for one by one.
+
+        The question is asked aside, so that a slow Hub does not hold up the caller: an answer
+        that takes longer is handed out by a later call, which says so by `UnavailableError`.
+        """
+        wanted = frozenset(job_ids)
+        if self._asking is None or not wanted <= self._asking[0]:
+            self._asking = (wanted, self._aside.submit(self._records, wanted))
+        try:
+            records = self._asking[1].result(timeout=PATIENCE_S)
+        except TimeoutError:
+            raise UnavailableError(
+                "The Hub takes its time to say how the jobs are.", retry_after_s=1.0
+            ) from None
+        except BaseException:
+            self._asking = None
+            raise
+        self._asking = None
         self._note_absent(wanted - set(records))
         reports = {i: self._report(i, records[i]) for i in wanted if i in records}
         self._tell_followers(reports)
         return reports
+
+    def _records(self, wanted: frozenset[str]) -> dict[str, dict[str, Any]]:
+        records = self._listed(wanted)
+        for job_id in sorted(wanted - set(records)):
+            if found := self._inspected(job_id):
+                records[job_id] = found
+        return records
 
     def tail(self, job_id: str, cursor: str) -> Tail:
         """Return the log lines behind `cursor`; "" begins anew, so after the end it is the whole.
@@ -146,17 +173,22 @@ class HfExecutor:
             follower.stop()
         for follower in followers:
             follower.join()
+        self._aside.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 
-    def _pages(self, doing: str, key: str, value: str) -> Iterator[list[dict[str, Any]]]:
-        return self.connection.pages(self.connection.jobs, doing, [("label", f"{key}={value}")])
+    def _pages(
+        self, doing: str, key: str, value: str, timeout_s: float = READ_S
+    ) -> Iterator[list[dict[str, Any]]]:
+        query = [("label", f"{key}={value}")]
+        return self.connection.pages(self.connection.jobs, doing, query, timeout_s=timeout_s)
 
-    def _listed(self, wanted: set[str]) -> dict[str, dict[str, Any]]:
+    def _listed(self, wanted: frozenset[str]) -> dict[str, dict[str, Any]]:
         """Return the records of the wanted jobs, reading no page more than that takes."""
         records: dict[str, dict[str, Any]] = {}
         if not wanted or not self._uid:
             return records
-        for page in self._pages("asking how the jobs are", submission.LABEL_UID, self._uid):
+        doing = "asking how the jobs are"
+        for page in self._pages(doing, submission.LABEL_UID, self._uid, SLOW_READ_S):
             records.update({job["id"]: job for job in page if job["id"] in wanted})
             if len(records) == len(wanted):
                 break
@@ -167,7 +199,8 @@ class HfExecutor:
 
         try:
             address = f"{self.connection.jobs}/{job_id}"
-            found: dict[str, Any] = self.connection.read(address, f"asking how job {job_id} is")
+            doing = f"asking how job {job_id} is"
+            found: dict[str, Any] = self.connection.read(address, doing, timeout_s=SLOW_READ_S)
         except ExecutorError as error:
             if isinstance(error.__cause__, JobNotFoundError):
                 return None
@@ -191,7 +224,7 @@ class HfExecutor:
             signal=-code if code is not None and code < 0 else None,
         )
 
-    def _note_absent(self, absent: set[str]) -> None:
+    def _note_absent(self, absent: frozenset[str]) -> None:
         for job_id in absent:
             self._absent[job_id] = self._absent.get(job_id, 0) + 1
             follower = self._followers.get(job_id)

@@ -193,6 +193,7 @@ class Follower:
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
         with self._lock:
             self._complete = True
+            self._replay.forget()
 
     def _whole(self, fetched: int, quiet: int) -> bool:
         """Tell whether the log is known to its end, as far as that can be known.

@@ -123,10 +123,10 @@ def _prices(program: Program) -> Iterator[Problem]:
     for flavor in program.budget.allowed_flavors:
         try:
             micro_usd_per_minute(flavor, known)
-        except UnknownPrice as error:
+        except UnknownPrice:
             offered = ", ".join(sorted(known)) if known else "the price list was not reachable"
             yield Problem(
-                f"{str(error).capitalize()}, and unknown is not free.",
+                f"The price of {flavor!r} is unknown, and unknown is not free.",
                 f"offered: {offered}",
                 "allowed_flavors",
             )

@@ -70,6 +70,11 @@ class Replay:
         """A connection opens: what comes first may be old."""
         self._seeking = bool(self.position.last)
 
+    def forget(self) -> None:
+        """The log is known to its end: let go of what told repetitions from news."""
+        self._recent.clear()
+        self._known.clear()
+
     def leaps(self, at: str, text: str) -> bool:
         """Tell whether an event stands behind lines that never came: the replay began too late.
 

@@ -17,7 +17,7 @@ from sweeper.jobs.hf import connection
 from sweeper.jobs.hf.executor import HfExecutor
 from sweeper.program import Training
 from sweeper.state.ledger import Reservation
-from tests.doubles.hub.fixtures import hub  # noqa: F401 - a fixture
+from tests.doubles.hub.fixtures import loopback
 from tests.doubles.hub.server import Hub
 
 UID = "9f3a01bc"
@@ -25,7 +25,13 @@ STUDY = "digits"
 
 
 @pytest.fixture
-def executor(hub: Hub) -> Iterator[HfExecutor]:  # noqa: F811
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    with loopback(monkeypatch, tmp_path) as double:
+        yield double
+
+
+@pytest.fixture
+def executor(hub: Hub) -> Iterator[HfExecutor]:
     plug = HfExecutor(connection.connect(namespace="me"), uid=UID, study=STUDY)
     yield plug
     plug.close()

@@ -93,7 +93,7 @@ class TestHf(ExecutorContract):
         assert bench.executor.find(paid.purpose) == job
 
     def test_every_line_comes_once_and_the_last_tail_says_so(self, bench: HfBench) -> None:  # type: ignore[override]
-        """The end of a job is told by its stage, so it is polled for, never read off the stream."""
+        """The end of a job is told by its stage: polled for, never read off the stream."""
         job = bench.submit("completes", reservation())
         cursor, lines, complete = "", [], False
         while not complete:

@@ -28,7 +28,7 @@ from tests.jobs.hf.conftest import UID
 from tests.jobs.hf.conftest import reservation
 from tests.jobs.hf.conftest import until
 
-SCHEDULES = int(os.environ.get("SWEEPER_SCHEDULES", "12"))
+SCHEDULES = int(os.environ.get("SWEEPER_SCHEDULES", "8"))
 SETTLE_S = 0.5
 READINGS = 6
 SCRIPT = """

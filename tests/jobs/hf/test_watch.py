@@ -236,8 +236,8 @@ def test_odd_characters_do_not_break_the_stream(
 def test_a_progress_bar_is_not_followed_stroke_by_stroke(
     hub: Hub, executor: HfExecutor, spec: Make
 ) -> None:
-    bar = "import sys\nfor i in range(500):\n    sys.stdout.write(f'\\r{i}/500')\nprint('\\rloss=0.5')"
-    attempt = spec(bar)
+    bar = "import sys\nfor i in range(500):\n    sys.stdout.write(f'\\r{i}/500')\n"
+    attempt = spec(bar + "print('\\rloss=0.5')")
 
     watch = Watch(executor, executor.submit(attempt, reservation(attempt))).finish()
 
