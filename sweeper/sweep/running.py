@@ -17,6 +17,7 @@ from sweeper.state import studies
 from sweeper.state.ledger import Ledger
 from sweeper.sweep.conductor import Conductor
 from sweeper.sweep.conductor import Options
+from sweeper.sweep.launch import SETTLE_WINDOW_S
 from sweeper.sweep.session import Session
 from sweeper.sweep.steering import narrow
 from sweeper.sweep.study import OpenStudy
@@ -46,7 +47,9 @@ def conducting(
     opened = open_study(program, join=join)
     name = executor_for(program, executor, opened.row.executor)
     _require_approval(opened, name)
-    held = lease.acquire(opened.database, opened.uid, ttl_s=LEASE_TTL_S)
+    held = lease.acquire(
+        opened.database, opened.uid, ttl_s=LEASE_TTL_S, settle_window_s=SETTLE_WINDOW_S
+    )
     try:
         studies.set_executor(held.transaction, opened.uid, name)
         plug = make_executor(opened, name)
@@ -69,7 +72,7 @@ def _require_approval(opened: OpenStudy, executor: str) -> None:
     missing = uncovered(opened, executor)
     if missing:
         raise NotApprovedError(
-            "program.md asks for more than was approved: " + " ".join(missing),
+            f"program.md asks for more than was approved: {'; '.join(missing)}.",
             hint="Run `sweeper approve` to see and approve it, or narrow program.md.",
         )
 
