@@ -35,7 +35,6 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SWEEPER_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("SWEEPER_POLL_S", "0.1")
     monkeypatch.setenv("SWEEPER_SETTLE_WINDOW_S", "0.3")
     monkeypatch.delenv("SWEEPER_STORAGE", raising=False)
     monkeypatch.chdir(tmp_path)

@@ -6,6 +6,7 @@ process leaves open (`--no-wait`, a crash, a lost answer) the next one settles: 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Generator
@@ -28,18 +29,11 @@ from sweeper.task.account import open_rows
 
 ATTEMPTS = 3
 LOOK_AGAIN_S = 1.0
-TAIL_S = 0.25
-ABSENCES = 2  # in a row before a job counts as vanished
 
 
 def settle_window_s() -> float:
     """Seconds in which a job may appear after its answer was lost (LOOP.md 8)."""
     return float(os.environ.get("SWEEPER_SETTLE_WINDOW_S", "10"))
-
-
-def poll_s() -> float:
-    """Seconds between two looks at a job's stage (LOOP.md 8)."""
-    return float(os.environ.get("SWEEPER_POLL_S", "15"))
 
 
 def reserve(account: Account, purpose: str, flavor: str, micro_usd_per_minute: int) -> Reservation:
@@ -107,23 +101,16 @@ def _look(executor: HfExecutor, paid: Reservation) -> str | None:
 
 def watch(executor: HfExecutor, job_id: str) -> Generator[str, None, JobReport | None]:
     """Yield a job's lines to its end; return its last report, None if it vanished."""
-    cursor, next_look, absent = "", 0.0, 0
-    report: JobReport | None = None
+    cursor, report = "", None
     while True:
+        with contextlib.suppress(UnavailableError):
+            report = executor.poll([job_id]).get(job_id)
         tail = executor.tail(job_id, cursor)
         cursor = tail.cursor
         yield from tail.lines
-        over = report is not None and report.stage.terminal and report.finished_at is not None
-        if tail.complete and (over or absent >= ABSENCES):
-            return report if over else None
-        if time.monotonic() >= next_look:
-            next_look = time.monotonic() + poll_s()
-            try:
-                report = executor.poll([job_id]).get(job_id)
-                absent = 0 if report else absent + 1
-            except UnavailableError as error:
-                next_look += error.retry_after_s or 0.0
-        time.sleep(TAIL_S)
+        if tail.complete:
+            return report
+        time.sleep(executor.tick_s)
 
 
 def settle(account: Account, row: JobRow, report: JobReport | None) -> int:
@@ -208,13 +195,16 @@ def _with_job(account: Account, executor: HfExecutor, row: JobRow) -> JobRow | N
 
 
 def _reports(executor: HfExecutor, job_ids: list[str]) -> dict[str, JobReport]:
-    """Ask twice, so that one wrong "unknown" does not count as vanished."""
+    """Ask again for what is unknown, so that one wrong answer does not count as vanished."""
     reports = executor.poll(job_ids)
-    missing = [job_id for job_id in job_ids if job_id not in reports]
-    if missing:
-        time.sleep(min(LOOK_AGAIN_S, settle_window_s()))
-        reports.update(executor.poll(missing))
-    return reports
+    if len(reports) == len(job_ids):
+        return reports
+    time.sleep(min(LOOK_AGAIN_S, settle_window_s()))
+    again = HfExecutor(executor.connection, uid="", study="")
+    try:
+        return reports | again.poll([job_id for job_id in job_ids if job_id not in reports])
+    finally:
+        again.close()
 
 
 def _over(row: JobRow, report: JobReport | None, account: Account) -> bool:

@@ -9,14 +9,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 from collections.abc import Iterator
-from concurrent.futures import Future
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 from sweeper.errors import ExecutorError
 from sweeper.errors import OutcomeUnknownError
-from sweeper.errors import UnavailableError
 from sweeper.jobs.executor import FoundJob
 from sweeper.jobs.executor import JobReport
 from sweeper.jobs.executor import JobSpec
@@ -31,9 +28,9 @@ from sweeper.jobs.hf.connection import session
 from sweeper.jobs.hf.follower import Follower
 from sweeper.jobs.hf.packing import Packing
 from sweeper.jobs.hf.refusals import translated
+from sweeper.jobs.hf.stages import Stages
 from sweeper.state.ledger import Reservation
 
-PATIENCE_S = 3.0  # how long a question about all jobs may hold up the caller
 FORGOTTEN_POLLS = 2  # absences in a row before a job counts as gone
 
 
@@ -48,6 +45,7 @@ class HfExecutor:
     """
 
     name = "hf"
+    tick_s = 0.25
 
     def __init__(
         self,
@@ -63,9 +61,8 @@ class HfExecutor:
         self._client = session()
         self._followers: dict[str, Follower] = {}
         self._reports: dict[str, JobReport] = {}
-        self._absent: dict[str, int] = {}
-        self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="polling")
-        self._asking: tuple[frozenset[str], Future[dict[str, dict[str, Any]]]] | None = None
+        self._explained: set[str] = set()
+        self._stages = Stages(self._records)
         self._lock = threading.Lock()
         self._packing = Packing(connection, study, uid, list(output_repos))
 
@@ -89,48 +86,45 @@ class HfExecutor:
             NothingCreatedError: It was refused; no job exists.
             OutcomeUnknownError: The answer was lost; a job may exist.
         """
-        ask = self._packing.ask(spec, paid)
-        return post(self.connection, ask)
+        job_id = post(self.connection, self._packing.ask(spec, paid))
+        self._stages.created(
+            {
+                "id": job_id,
+                "status": {"stage": Stage.SCHEDULING.value},
+                "owner": {"name": self.connection.namespace},
+            }
+        )
+        return job_id
 
     def poll(self, job_ids: Collection[str]) -> dict[str, JobReport]:
-        """Report on jobs with one listing; those that it lacks are asked for one by one.
+        """Report on jobs; asking often costs nothing, because the Hub is asked seldom (`Stages`).
 
-        The question is asked aside, so that a slow Hub does not hold up the caller: an answer
-        that takes longer is handed out by a later call, which says so by `UnavailableError`.
+        Raises:
+            UnavailableError: The Hub has not answered for a while.
+            AccountError: It refuses to answer.
         """
         wanted = frozenset(job_ids)
-        if self._asking is None or not wanted <= self._asking[0]:
-            self._asking = (wanted, self._aside.submit(self._records, wanted))
-        try:
-            records = self._asking[1].result(timeout=PATIENCE_S)
-        except TimeoutError:
-            raise UnavailableError(
-                "The Hub takes its time to say how the jobs are.", retry_after_s=1.0
-            ) from None
-        except BaseException:
-            self._asking = None
-            raise
-        self._asking = None
-        self._note_absent(wanted - set(records))
-        reports = {i: self._report(i, records[i]) for i in wanted if i in records}
-        self._tell_followers(reports)
+        records = self._stages.of(wanted)
+        for job_id in wanted - records.keys():
+            self._reports.pop(job_id, None)
+            follower = self._followers.get(job_id)
+            if follower and self._stages.absences(job_id) >= FORGOTTEN_POLLS:
+                follower.end()
+        reports = {job_id: self._report(job_id, found) for job_id, found in records.items()}
+        self._reports.update(reports)
         return reports
-
-    def _records(self, wanted: frozenset[str]) -> dict[str, dict[str, Any]]:
-        records = self._listed(wanted)
-        for job_id in sorted(wanted - set(records)):
-            if found := self._inspected(job_id):
-                records[job_id] = found
-        return records
 
     def tail(self, job_id: str, cursor: str) -> Tail:
         """Return the log lines behind `cursor`; "" begins anew, so after the end it is the whole.
 
         While the job runs, a line that the platform withholds may be missing and a withheld
         reading may come late; each reading comes once. After the end, `tail(job_id, "")` until
-        `complete` is the whole log as the platform keeps it: the arbiter.
+        `complete` is the whole log as the platform keeps it: the arbiter. It is complete once
+        `poll` has told how the job ended, with what the log says of it.
         """
-        return self._follower(job_id, cursor).tail(cursor)
+        tail = self._follower(job_id, cursor).tail(cursor)
+        known = job_id in self._explained or self._stages.absences(job_id) >= FORGOTTEN_POLLS
+        return tail if known else replace(tail, complete=False)
 
     def cancel(self, job_id: str) -> None:
         """Ask for the end of a job; of one that has ended or is gone, do nothing."""
@@ -138,6 +132,7 @@ class HfExecutor:
         from huggingface_hub.errors import JobNotFoundError
 
         doing = f"cancelling job {job_id}"
+        self._stages.hurry()
         with translated(doing, self.connection.endpoint):
             try:
                 self.connection.api.cancel_job(job_id=job_id, namespace=self.connection.namespace)
@@ -173,7 +168,7 @@ class HfExecutor:
             follower.stop()
         for follower in followers:
             follower.join()
-        self._aside.shutdown(wait=False, cancel_futures=True)
+        self._stages.close()
         self._client.close()
 
     def _pages(
@@ -181,6 +176,14 @@ class HfExecutor:
     ) -> Iterator[list[dict[str, Any]]]:
         query = [("label", f"{key}={value}")]
         return self.connection.pages(self.connection.jobs, doing, query, timeout_s=timeout_s)
+
+    def _records(self, wanted: frozenset[str]) -> dict[str, dict[str, Any]]:
+        """Ask for jobs with one listing; those that it lacks are asked for one by one."""
+        records = self._listed(wanted)
+        for job_id in sorted(wanted - records.keys()):
+            if found := self._inspected(job_id):
+                records[job_id] = found
+        return records
 
     def _listed(self, wanted: frozenset[str]) -> dict[str, dict[str, Any]]:
         """Return the records of the wanted jobs, reading no page more than that takes."""
@@ -208,34 +211,21 @@ class HfExecutor:
         return found
 
     def _report(self, job_id: str, found: dict[str, Any]) -> JobReport:
-        self._absent.pop(job_id, None)
         report = record.report(found, self.connection.endpoint)
-        if report.stage is Stage.COMPLETED:
-            report = replace(report, exit_code=0)
         follower = self._followers.get(job_id)
-        if follower is None or not report.stage.terminal:
+        if follower is None:
             return report
-        attempts = max(report.platform_attempts, follower.platform_attempts)
-        code = 0 if report.stage is Stage.COMPLETED else follower.exit
-        return replace(
-            report,
-            platform_attempts=attempts,
-            exit_code=code if code is not None and code >= 0 else None,
-            signal=-code if code is not None and code < 0 else None,
-        )
-
-    def _note_absent(self, absent: frozenset[str]) -> None:
-        for job_id in absent:
-            self._absent[job_id] = self._absent.get(job_id, 0) + 1
-            follower = self._followers.get(job_id)
-            if follower and self._absent[job_id] >= FORGOTTEN_POLLS:
-                follower.end()
-
-    def _tell_followers(self, reports: dict[str, JobReport]) -> None:
-        for job_id, report in reports.items():
-            self._reports[job_id] = report
-            if follower := self._followers.get(job_id):
-                tell(follower, report)
+        over = follower.complete
+        report = explained(report, follower)
+        if report.started_at is not None:
+            follower.running.set()
+        if report.stage.terminal:
+            follower.end()
+        if not settled(report) and follower.hints_at_more_than(report.stage):
+            self._stages.hurry()
+        if over and settled(report):
+            self._explained.add(job_id)
+        return report
 
     def _follower(self, job_id: str, cursor: str) -> Follower:
         with self._lock:
@@ -251,12 +241,23 @@ class HfExecutor:
             return follower
 
 
-def tell(follower: Follower, report: JobReport) -> None:
-    """Let a follower know where its job stands."""
-    if report.stage.terminal:
-        follower.end()
-    elif report.started_at is not None:
-        follower.running.set()
+def settled(report: JobReport) -> bool:
+    """Tell whether a record is final: the stage comes first, the time of the end after it."""
+    return report.stage.terminal and report.finished_at is not None
+
+
+def explained(report: JobReport, follower: Follower) -> JobReport:
+    """Return a report with what only the log says: exit code, signal, restarts."""
+    attempts = max(report.platform_attempts, follower.platform_attempts)
+    report = replace(report, platform_attempts=attempts)
+    code = follower.exit
+    if code is None or report.stage is not Stage.ERROR:
+        return report
+    return replace(
+        report,
+        exit_code=code if code >= 0 else None,
+        signal=-code if code < 0 else None,
+    )
 
 
 def post(connection: Connection, ask: submission.Ask) -> str:

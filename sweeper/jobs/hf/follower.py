@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from sweeper.jobs.aboard import exit_of
+from sweeper.jobs.executor import Stage
 from sweeper.jobs.executor import Tail
 from sweeper.jobs.hf.events import Event
 from sweeper.jobs.hf.events import parse
@@ -137,6 +138,17 @@ class Follower:
     def join(self) -> None:
         """Wait until the thread has ended, not for long."""
         self._thread.join(5.0)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the log is known to its end."""
+        return self._complete
+
+    def hints_at_more_than(self, stage: Stage) -> bool:
+        """Tell whether the log says that a job is further than its stage."""
+        if stage is Stage.SCHEDULING:
+            return self._replay.position.count > 0
+        return stage.terminal or self._exit is not None
 
     @property
     def exit(self) -> int | None:

@@ -25,6 +25,7 @@ def report(job: dict[str, Any], endpoint: str) -> JobReport:
         finished_at=finished,
         running_s=None if running is None else float(running),
         charged_s=_charged_s(stage, started, finished, running),
+        exit_code=0 if stage is Stage.COMPLETED else None,
         timed_out=_timed_out(job, stage, running),
         message=status.get("message"),
         cancel_reason=status.get("cancelReason"),

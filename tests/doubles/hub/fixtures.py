@@ -18,6 +18,7 @@ def loopback(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Hub]:
         monkeypatch.setenv("HF_ENDPOINT", double.endpoint)
         monkeypatch.setenv("HF_TOKEN", double.token)
         monkeypatch.setenv("HF_HOME", str(folder / "hf-home"))
+        monkeypatch.setenv("SWEEPER_POLL_S", "0.1")
         monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         for name in ("HUGGING_FACE_HUB_TOKEN", "HF_OIDC_RESOURCE", "HF_HUB_OFFLINE"):
             monkeypatch.delenv(name, raising=False)

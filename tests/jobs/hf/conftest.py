@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sweeper.errors import UnavailableError
 from sweeper.jobs.executor import JobSpec
 from sweeper.jobs.executor import Stage
 from sweeper.jobs.hf import connection
@@ -115,6 +117,8 @@ def whole_log(executor: HfExecutor, job_id: str) -> list[str]:
     cursor = ""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
+        with contextlib.suppress(UnavailableError):
+            executor.poll([job_id])
         tail = executor.tail(job_id, cursor)
         lines += tail.lines
         cursor = tail.cursor

@@ -50,10 +50,13 @@ class HfBench(Bench):
 
     def reads(self, job_id: str) -> list[str]:
         """Lines come a moment later than they are asked for; of an ended job all of them."""
-        ended = self.report(job_id).stage.terminal
-        self.until(
-            lambda: (tail := self.executor.tail(job_id, "")).complete or (tail.lines and not ended)
-        )
+
+        def said() -> bool:
+            ended = self.report(job_id).stage.terminal
+            tail = self.executor.tail(job_id, "")
+            return tail.complete or bool(tail.lines and not ended)
+
+        self.until(said)
         return self.executor.tail(job_id, "").lines
 
     def close(self) -> None:
@@ -117,6 +120,7 @@ class TestHf(ExecutorContract):
         bench.ended(job)
         rest, cursor, complete = [], first.cursor, False
         while not complete:
+            bench.report(job)
             tail = bench.executor.tail(job, cursor)
             rest, cursor, complete = rest + tail.lines, tail.cursor, tail.complete
             bench.pass_time()

@@ -25,31 +25,58 @@ Make = Callable[..., JobSpec]
 SAYS_A_LOSS = "print('loss=0.25')"
 
 
-def test_all_jobs_are_polled_with_one_request(hub: Hub, executor: HfExecutor, spec: Make) -> None:
-    ids = [
-        executor.submit(s, reservation(s)) for s in (spec(SAYS_A_LOSS, trial=n) for n in range(5))
-    ]
-    before = len(hub.requests)
+def another(executor: HfExecutor) -> HfExecutor:
+    """The executor as the next conductor opens it: it knows of no job yet."""
+    return HfExecutor(executor.connection, uid=UID, study="digits")
 
-    reports = executor.poll(ids)
 
-    assert set(reports) == set(ids)
+def test_all_jobs_are_polled_with_one_request_and_not_again_for_a_while(
+    hub: Hub, executor: HfExecutor, spec: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWEEPER_POLL_S", "60")
+    attempts = [spec(SAYS_A_LOSS, trial=n) for n in range(5)]
+    ids = [executor.submit(attempt, reservation(attempt)) for attempt in attempts]
+    for job in hub.jobs.all:
+        job.done.wait(10)
+    other, before = another(executor), len(hub.requests)
+
+    for _ in range(50):
+        assert set(other.poll(ids)) == set(ids)
+
     assert len(hub.requests) == before + 1
+    other.close()
 
 
 def test_a_listing_in_pages_is_read_no_further_than_needed(
     hub: Hub, executor: HfExecutor, spec: Make
 ) -> None:
     hub.page_size = 2
-    ids = [
-        executor.submit(s, reservation(s)) for s in (spec(SAYS_A_LOSS, trial=n) for n in range(5))
-    ]
+    attempts = [spec(SAYS_A_LOSS, trial=n) for n in range(5)]
+    ids = [executor.submit(attempt, reservation(attempt)) for attempt in attempts]
+    first, second = another(executor), another(executor)
 
-    assert set(executor.poll(ids)) == set(ids)
+    assert set(first.poll(ids)) == set(ids)
+    first.close()
     before = hub.count("list")
-    executor.poll(ids[-1:])
+    assert set(second.poll(ids[-1:])) == set(ids[-1:])
+    second.close()
 
     assert hub.count("list") == before + 1
+
+
+def test_a_listing_that_fails_now_and_then_is_not_a_platform_that_is_away(
+    hub: Hub, executor: HfExecutor, spec: Make
+) -> None:
+    attempt = spec("import time; time.sleep(0.5)")
+    job_id = executor.submit(attempt, reservation(attempt))
+    hub.faults.arm("status", route="list", status=500, times=2)
+
+    assert ended(executor, job_id).stage is Stage.COMPLETED
+    hub.faults.arm("status", route="list", status=503, times=-1)
+    other = another(executor)
+    with pytest.raises(UnavailableError):
+        other.poll([job_id])
+    other.close()
 
 
 def test_a_job_that_the_listing_lacks_is_asked_for_itself(
@@ -60,8 +87,10 @@ def test_a_job_that_the_listing_lacks_is_asked_for_itself(
 
     job_id = executor.submit(attempt, reservation(attempt))
 
-    assert job_id in executor.poll([job_id])
-    assert "0" * 24 not in executor.poll([job_id, "0" * 24])
+    other = another(executor)
+
+    assert set(other.poll([job_id, "0" * 24])) == {job_id}
+    other.close()
 
 
 def test_the_ends_of_a_job_are_told_apart(hub: Hub, executor: HfExecutor, spec: Make) -> None:
@@ -155,7 +184,7 @@ def test_a_revoked_token_is_an_account_error_with_the_page_to_visit(
     hub.account.tokens[hub.token].revoked = True
 
     with pytest.raises(AccountError) as raised:
-        executor.poll([job_id])
+        until(lambda: executor.poll([job_id]) and False)
 
     assert f"{hub.endpoint}/settings/tokens" in str(raised.value.hint)
     hub.account.tokens[hub.token].revoked = False
@@ -176,24 +205,26 @@ def test_two_studies_of_one_name_in_one_namespace_do_not_see_each_other(
 def test_a_slow_hub_holds_nobody_up(
     hub: Hub, executor: HfExecutor, spec: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sweeper.jobs.hf import executor as module
+    from sweeper.jobs.hf import stages
 
-    monkeypatch.setattr(module, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(stages, "PATIENCE_S", 0.1)
     attempt = spec(SAYS_A_LOSS)
     job_id = executor.submit(attempt, reservation(attempt))
-    hub.faults.arm("delay", route="list", seconds=0.5)
+    assert executor.poll([job_id])[job_id].stage is Stage.SCHEDULING
+    hub.faults.arm("delay", route="list", seconds=0.5, times=-1)
+    other = another(executor)
 
     with pytest.raises(UnavailableError):
-        executor.poll([job_id])
+        other.poll([job_id])
 
     def answered() -> Any:
         try:
-            return executor.poll([job_id])
+            return other.poll([job_id])
         except UnavailableError:
             return None
 
     assert job_id in until(answered)
-    assert hub.count("list") == 1
+    other.close()
 
 
 def test_whose_token_it_is_is_asked_once_for_all_processes(hub: Hub) -> None:
