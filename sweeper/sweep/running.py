@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from sweeper.budget.prices import micro_usd_per_minute
 from sweeper.errors import NotApprovedError
@@ -55,7 +57,7 @@ def conducting(
         plug = make_executor(opened, name)
         try:
             session = Session(
-                opened, held, Ledger(opened.database, opened.uid), plug, micro_usd_per_minute
+                opened, held, Ledger(opened.database, opened.uid), plug, prices(opened, name)
             )
             _project(opened)
             narrow(session)
@@ -108,6 +110,15 @@ def _heed_changed_script(session: Session) -> None:
         )
 
 
+def prices(opened: OpenStudy, name: str) -> Callable[[str], int]:
+    """Return what a started minute of a flavor costs: by the live list, else by the snapshot."""
+    if name != "hf":
+        return micro_usd_per_minute
+    from sweeper.jobs.hf import hardware
+
+    return partial(micro_usd_per_minute, catalogue=hardware.catalogue(opened.folder.root))
+
+
 def make_executor(opened: OpenStudy, name: str) -> Executor:
     """Return the executor of a name."""
     runs, uid, study = opened.folder.runs, opened.uid, opened.row.name
@@ -119,6 +130,13 @@ def make_executor(opened: OpenStudy, name: str) -> Executor:
         from sweeper.jobs.dry import DryExecutor
 
         return DryExecutor(runs, uid, study)
+    if name == "hf":
+        from sweeper.jobs.hf.connection import connect
+        from sweeper.jobs.hf.executor import HfExecutor
+
+        scope, training = opened.program.scope, opened.program.training
+        connection = connect(opened.folder.root, training.namespace)
+        return HfExecutor(connection, uid=uid, study=study, output_repos=scope.output_repos)
     raise StateError(
         f"There is no executor {name!r} here.",
         key="executor",
