@@ -46,7 +46,10 @@ class Plain:
     parse_float = float
     parse_int = int
     parse_constant = float
-    memo: dict[str, str] = {}
+    memo: dict[str, str]
+
+
+Plain.memo = {}
 
 
 try:

@@ -172,10 +172,9 @@ def _file(given: dict[str, object], cwd: str, root: str, project: str) -> tuple[
     changed = protected.file(path, cwd, root)
     if not changed:
         return None
-    if changed.startswith("Claude") and not _program(cwd, project):
-        # Outside of a study this is the person's own business, except for the switch.
-        if "disableAllHooks" not in "".join(map(str, given.values())):
-            return None
+    switched = "disableAllHooks" in "".join(map(str, given.values()))
+    if changed.startswith("Claude") and not switched and not _program(cwd, project):
+        return None  # outside of a study the person's own settings are their own business
     return _refuse(f"{path} is {changed}.", _why(changed), cwd, project)
 
 

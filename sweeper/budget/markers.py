@@ -20,11 +20,15 @@ def _names(text: str) -> frozenset[str]:
 
 
 #: Programs that show, search, keep or compare what stands in their arguments, and run none of it.
-READERS = _names("""grep rg egrep fgrep zgrep ag ack echo printf cat bat head tail less more wc ls tree diff cmp
+READERS = _names(
+    """
+    grep rg egrep fgrep zgrep ag ack echo printf cat bat head tail less more wc ls tree diff cmp
     sort uniq cut tr nl fold column file stat test [ [[ true false : cd pwd mkdir touch cp mv rm
-    rmdir ln man whatis which type hash basename dirname realpath readlink jq yq md5sum sha256sum
-    du df date sleep export local declare readonly unset set shift return read glow pandoc
-    tee chmod patch truncate ruff mypy""")
+    rmdir ln man whatis which type hash basename dirname realpath readlink jq yq md5sum
+    sha256sum du df date sleep export local declare readonly unset set shift return read glow
+    pandoc tee chmod patch truncate ruff mypy
+    """
+)
 
 #: The plugin's scripts that read the world; a query is no command.
 _RESEARCH = ("papers.py", "hf_docs.py", "inspect_dataset.py", "github.py")
@@ -53,13 +57,25 @@ _WRAPPERS = {
     "caffeinate": ("-t",),
 }
 
-_FAMILIES = _names("""jobs repos repo repo-files buckets endpoints sandbox spaces discussions collections webhooks
-    models datasets tag branch""")
+_FAMILIES = _names(
+    """
+    jobs repos repo repo-files buckets endpoints sandbox spaces discussions collections webhooks
+    models datasets tag branch
+    """
+)
 _ACTS = frozenset(("upload", "upload-large-folder", "cp", "sync"))
-_LOOKS = _names("""ls list ps info inspect logs stats hardware wait cancel labels diff describe catalog search
-    status show tree files pause suspend unschedule help""")
-_CHANGES = _names("""run rerun expose ssh trigger resume reschedule create delete upload cp sync rm mv move deploy
-    scale update merge settings exec restart duplicate""")
+_LOOKS = _names(
+    """
+    ls list ps info inspect logs stats hardware wait cancel labels diff describe catalog search
+    status show tree files pause suspend unschedule help
+    """
+)
+_CHANGES = _names(
+    """
+    run rerun expose ssh trigger resume reschedule create delete upload cp sync rm mv move
+    deploy scale update merge settings exec restart duplicate
+    """
+)
 _QUIET = _names("auth cache download env version papers skills whoami login logout")
 _VALUED = ("--token", "--namespace", "--format", "--resource-group-id")
 
@@ -85,8 +101,12 @@ _SENDS = re.compile(
 _FETCHERS = ("curl", "wget", "http", "https", "xh", "httpie", "curlie")
 _JOBS_RUN = re.compile(r"(?:\$\S*|`)\s+jobs\s+(?:\S+\s+)?(?:run|rerun|trigger|resume)\b")
 _HIDDEN = re.compile(r"\b(?:base64|base32|xxd|uudecode|openssl)\b")
-_GIT_READS = _names("""commit log show diff grep add status blame tag stash checkout switch branch fetch pull
-    merge reset restore rev-parse ls-files ls-remote shortlog notes mv rm init clone""")
+_GIT_READS = _names(
+    """
+    commit log show diff grep add status blame tag stash checkout switch branch fetch pull merge
+    reset restore rev-parse ls-files ls-remote shortlog notes mv rm init clone
+    """
+)
 
 SWEEPER_SPENDS = frozenset(("run", "resume", "extend", "approve", "grant", "import"))
 _JOBS_SPENDS = frozenset(("run", "scheduled"))
@@ -151,9 +171,8 @@ class _Judge:
                 return found
         upstream = ""
         for command in self._line.commands:
-            if not command.piped:
-                upstream = ""
-            found = self._command(command, upstream)
+            # A group's whole output goes into what its bracket is piped to.
+            found = self._command(command, upstream if command.piped else "")
             if found:
                 return found
             said = self._texts(command)
@@ -174,6 +193,8 @@ class _Judge:
         name = words[0].rsplit("/", 1)[-1]
         if name in SHELLS or name in ("eval", "source", "."):
             return self._interpreted(name, words, fed)
+        if name == "xargs" and reads_only(*_inner(words)):
+            return ""
         if reads_only(name, words):
             return self._kept(command, fed)
         if name in HUB_COMMANDS:
@@ -182,7 +203,7 @@ class _Judge:
             return _fetched(" ".join(words))
         if name == "git":
             return self._git(words)
-        takes_input = name in ("xargs", "parallel", "ssh", "at", "batch", "read") or (
+        takes_input = name in ("xargs", "parallel", "ssh", "at", "batch", "crontab") or (
             name.startswith(("python", "perl", "ruby", "node")) and _takes_input(words)
         )
         return in_text(" ".join(words) + " " + (fed if takes_input else " ".join(command.fed)))
@@ -261,6 +282,14 @@ def reads_only(name: str, words: list[str]) -> bool:
     if name == "gh":
         return words[1:2] != [] and words[1] in ("issue", "pr", "release", "search", "repo", "run")
     return name in READERS
+
+
+def _inner(words: list[str]) -> tuple[str, list[str]]:
+    rest = words[1:]
+    while rest and rest[0].startswith("-"):
+        valued = rest[0] in ("-n", "-I", "-P", "-L", "-d", "-s", "-a")
+        rest = rest[2:] if valued else rest[1:]
+    return (rest[0].rsplit("/", 1)[-1] if rest else "echo"), rest or ["echo"]
 
 
 def _runnable(target: str) -> bool:

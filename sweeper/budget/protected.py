@@ -22,18 +22,8 @@ _CODE = re.compile(
 )
 _ALL = frozenset(
     (
-        "rm",
-        "rmdir",
-        "mv",
-        "tee",
-        "truncate",
-        "shred",
-        "unlink",
-        "touch",
-        "chmod",
-        "chown",
-        "patch",
-        "mkdir",
+        *("rm", "rmdir", "mv", "tee", "truncate", "shred", "unlink", "touch", "chmod", "chown"),
+        *("patch", "mkdir"),
     )
 )
 _LAST = frozenset(("cp", "ln", "install", "rsync", "scp"))
@@ -117,6 +107,8 @@ def _targets(name: str, words: list[str]) -> list[str]:
         return plain
     if name in _LAST:
         return plain[-1:]
+    if name == "git":
+        return _git_targets(words[1:], plain)
     if name == "dd":
         return [word[3:] for word in words if word.startswith("of=")]
     in_place = any(word.startswith(("-i", "--in-place")) for word in words[1:])
@@ -125,3 +117,10 @@ def _targets(name: str, words: list[str]) -> list[str]:
     if name == "find" and ("-delete" in words or "rm" in words):
         return plain[:1]
     return []
+
+
+def _git_targets(words: list[str], plain: list[str]) -> list[str]:
+    if plain[:1] == ["clean"]:
+        ignored_too = any(word[:1] == "-" and "x" in word.lower() for word in words)
+        return [*plain[1:], "runs"] if ignored_too else plain[1:]
+    return plain[1:] if plain[:1] in (["checkout"], ["restore"], ["rm"], ["mv"]) else []

@@ -15,8 +15,10 @@ ALLOW, ASK, DENY = "allow", "ask", "deny"
 
 #: `sweeper` commands that start nothing and write nothing but the study's own records.
 _LOOKS = frozenset(
-    ("check", "status", "summary", "logs", "audit", "brief", "wait", "suggest")
-    + ("reproduce", "stop", "pause", "cancel", "propose")
+    (
+        *("check", "status", "summary", "logs", "audit", "brief", "wait", "suggest"),
+        *("reproduce", "stop", "pause", "cancel", "propose"),
+    )
 )
 _RUN_OPTIONS = {
     "--executor": 1,

@@ -193,6 +193,10 @@ TRICKS = [
     "git push https://huggingface.co/me/x main",
     "git push git@hf.co:me/x main",
     "git -c alias.x='!hf jobs run img' x",
+    "{ cat; echo '* * * * * hf jobs run x'; } | crontab -",
+    "(echo ls; echo hf jobs run x; echo ls) | sh",
+    "tmux new -d 'hf jobs run x'",
+    "case x in x) hf jobs run y;; esac",
     # state, settings, the plugin itself
     "rm -rf runs",
     "rm runs/sweep.db",
@@ -207,6 +211,8 @@ TRICKS = [
     "mkdir -p .claude && tee .claude/settings.json",
     f"truncate -s 0 {ROOT}/hooks/guard_spending.py",
     f"echo > {ROOT}/hooks/hooks.json",
+    "git clean -fdx",
+    "git checkout -- runs",
     "claude plugin disable ml-research",
     "claude --bare -p 'go'",
 ]
@@ -285,6 +291,9 @@ QUIET = [
     f"{JOBS} list --all",
     f"cat {ROOT}/hooks/guard_spending.py",
     "make test",
+    "find . -name '*.py' | xargs grep -n 'hf jobs run'",
+    "rg -l 'hf jobs run' | xargs -n 1 sed -n 1,5p",
+    "git clean -nd build && git checkout -- train.py",
     "echo $HOME",
 ]
 
