@@ -19,6 +19,7 @@ _HINTS = (
     "hugging",
     "jobs",
     "push",
+    "git clean",
     "sweep",
     "runs",
     "approval",
