@@ -1,4 +1,4 @@
-"""The program `sweeper`, also `python -m sweeper`: a glance where that is enough, else all of it.
+"""The program `sweeper`, also `python -m sweeper`: a glance where it is enough, else commands.
 
 Typer is imported only after the glance, because importing it costs as much as the glance itself.
 """

@@ -96,15 +96,16 @@ def try_(
     as_json: Json = False,
 ) -> None:
     """Run the script here for a minute with the defaults, and say what was seen."""
-    from sweeper.draft import attempt
+    from sweeper.draft import findings
+    from sweeper.draft.attempt import run_briefly
     from sweeper.program import load
 
-    found = attempt.run_briefly(load(path), seconds)
+    found = run_briefly(load(path), seconds)
     if as_json:
-        _print(attempt.as_document(found))
+        _print(findings.as_document(found))
     else:
-        print(attempt.text(found))
-    if not attempt.worked(found):
+        print(findings.text(found))
+    if not findings.worked(found):
         raise typer.Exit(1)
 
 
@@ -177,7 +178,11 @@ def run(
         document = running.detach(program, sys.argv[1:])
         _print(document) if as_json else print(running.detached_text(document))
         return
-    state, reason = running.run(program, executor, options, quiet=as_json, join=join)
+    try:
+        state, reason = running.run(program, executor, options, quiet=as_json, join=join)
+    except KeyboardInterrupt:
+        print("Interrupted. Running jobs go on; `sweeper run` takes them up.", file=sys.stderr)
+        raise typer.Exit(1) from None
     if as_json:
         _print(_status_document(path))
     else:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 BASELINE, FROM_PROPOSAL, FROM_MODEL = "baseline", "proposal", "model"
 
 #: Trials before the Gaussian process is asked.
-START = 5
+START = 3
 # More observations than this, and the tree-structured Parzen estimator takes over.
 _GP_UNTIL = 200
 
@@ -165,8 +165,8 @@ def decide(
 
 def _by_model(now: Situation) -> Choice:
     if now.starting:
-        found = searching.first_points(now.draws, now.evidence, None)
-        why = f"Trial {now.trial.number} of the first {START}: far from what was tried."
+        found = searching.first_point(now.draws, now.evidence, now.fixed)
+        why = f"One of the first {START} trials: from the middle of the space."
         return Choice(_params(now, found.point), FROM_MODEL, found.by, why)
     surrogate = Surrogate(now.coder, now.evidence, now.rng)
     points, scores = searching.candidates(
@@ -174,7 +174,8 @@ def _by_model(now: Situation) -> Choice:
     )
     found = searching.described(surrogate, points[0], scores[0])
     expected, spread = now.sign * (found.expected or 0.0), found.spread or 0.0
-    why = f"Expected {expected:.6g} ± {spread:.2g}; the best so far is {now.sign * surrogate.best:.6g}."
+    best = now.sign * surrogate.best
+    why = f"Expected {expected:.6g} ± {spread:.2g}; the best so far is {best:.6g}."
     return Choice(
         _params(now, found.point), FROM_MODEL, "gp", why, expected=expected, spread=spread
     )
@@ -248,7 +249,7 @@ def _surest(queue: Sequence[Proposal]) -> int:
 
 def _point(now: Situation, proposal: Proposal) -> Array:
     params = completed(now, proposal) or {}
-    return now.coder.settle(now.coder.encode(params)[None])[0]
+    return np.asarray(now.coder.settle(now.coder.encode(params)[None])[0])
 
 
 def completed(now: Situation, proposal: Proposal) -> dict[str, Any] | None:

@@ -84,8 +84,8 @@ def of_tail(curve: Mapping[int, float]) -> float | None:
     """Return the noise of a curve from the second differences of its last part, or None.
 
     Second differences forget level and slope; their median absolute deviation forgets the jumps
-    of a learning rate schedule. A curve that has not settled shows its bend as noise, which errs on
-    the careful side.
+    of a learning rate schedule. A curve that has not settled shows its bend as noise, which errs
+    on the careful side.
     """
     steps = sorted(s for s, v in curve.items() if math.isfinite(v))
     tail = [curve[s] for s in steps[-max(_LEAST_TAIL, round(_TAIL * len(steps))) :]]

@@ -138,9 +138,30 @@ class Judge:
 
     def stop_reason(self) -> str | None:
         """Return why the sweep is over although its budget is not, or None."""
-        return stops.reason(
-            self._session.program.goal, self._best_value, self._without_improvement
-        )
+        goal = self._session.program.goal
+        over = stops.reason(goal, self._best_value, self._without_improvement)
+        if over is not None or goal.min_gain_per_usd is None:
+            return over
+        return stops.gain_reason(goal, self._suggestions())
+
+    def _suggestions(self) -> list[stops.Suggestion]:
+        """Return what the model promised of each finished trial that it suggested."""
+        sign = 1.0 if self._session.program.goal.direction == "minimize" else -1.0
+        found, best = [], math.inf
+        for trial in self._session.study.get_trials(deepcopy=False):
+            attrs = trial.user_attrs
+            if trial.state.is_finished() and "expected" in attrs and math.isfinite(best):
+                found.append(
+                    stops.Suggestion(
+                        float(attrs["expected"]),
+                        float(attrs["expected_sd"]),
+                        sign * best,
+                        float(attrs.get("cost_usd", 0.0)),
+                    )
+                )
+            if trial.state.name == "COMPLETE" and trial.value is not None:
+                best = min(best, sign * trial.value)
+        return found
 
 
 def _result(trial: FrozenTrial) -> verdicts.TrialResult:

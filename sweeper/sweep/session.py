@@ -34,7 +34,7 @@ class Session:
         lease: The right to conduct it.
         ledger: Its jobs.
         executor: What runs them.
-        price: Flavor -> micro-dollars a minute; raises `UnknownPriceError`.
+        price: Flavor -> micro-dollars a minute; raises `UnknownPrice`.
         now: The clock, UTC seconds.
         sleep: Waits so many seconds.
     """
