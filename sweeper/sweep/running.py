@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from functools import partial
 
 from sweeper.budget.prices import micro_usd_per_minute
