@@ -137,28 +137,8 @@ def make_executor(opened: OpenStudy, name: str) -> Executor:
         scope, training = opened.program.scope, opened.program.training
         connection = connect(opened.folder.root, training.namespace)
         return HfExecutor(connection, uid=uid, study=study, output_repos=scope.output_repos)
-    if name == "hf":
-        from sweeper.jobs.hf.connection import connect
-        from sweeper.jobs.hf.executor import HfExecutor
-
-        program = opened.program
-        return HfExecutor(
-            connect(program.folder, program.training.namespace),
-            uid=uid,
-            study=study,
-            output_repos=program.scope.output_repos,
-        )
     raise StateError(
         f"There is no executor {name!r}.",
         key="executor",
         hint="Use local, hf, or dry to rehearse.",
     )
-
-
-def price_list(program: Program, executor: str) -> Callable[[str], int]:
-    """Return what knows the price of a flavor: the live list, or its dated snapshot."""
-    if executor != "hf":
-        return micro_usd_per_minute
-    from sweeper.jobs.hf.hardware import catalogue
-
-    return partial(micro_usd_per_minute, catalogue=catalogue(program.folder))
