@@ -323,6 +323,21 @@ def report(path: Where = HERE, as_json: Json = False) -> None:
 
 
 @app.command()
+def reproduce(
+    trial: Annotated[
+        int | None, typer.Argument(help="Number of a trial; default the winner.", min=0)
+    ] = None,
+    path: Where = HERE,
+    as_json: Json = False,
+) -> None:
+    """Print the exact command, seed and parameters of a trial."""
+    from sweeper.views import reproduction
+
+    found = reproduction.reproduction(path, trial)
+    _print(found) if as_json else print(reproduction.text(found))
+
+
+@app.command()
 def logs(
     trial: Trial,
     path: Where = HERE,

@@ -40,6 +40,18 @@ def test_a_sweep_from_approval_to_report(sweep: Sweep) -> None:
     }
     assert best in sweep.sweeper("summary").stdout
     assert "[sweeper]" in sweep.sweeper("logs", "0").stdout
+    command = sweep.sweeper("reproduce").stdout
+    repeated = subprocess.run(
+        command,
+        shell=True,
+        capture_output=True,
+        text=True,
+        cwd="/",
+        check=False,
+        env={**sweep.environment(), "SWEEPER_TRIAL": "again", "SWEEPER_ATTEMPT": "1"},
+    )
+    assert f"{shown['best']['value']:.6f}" in repeated.stdout
+    (sweep.folder / "ran.txt").write_text("0 1\n1 1\n")
     again = sweep.sweeper("run")
     assert again.returncode == 0
     assert "jobs" in again.stdout

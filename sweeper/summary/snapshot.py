@@ -251,11 +251,15 @@ def _study(row: dict[str, Any], attributes: dict[str, Any]) -> Study:
 
 
 def _defaults(space: dict[str, Any]) -> dict[str, Scalar]:
-    return {
-        name: parameter["default"]
-        for name, parameter in space.items()
-        if isinstance(parameter, dict) and "default" in parameter
-    }
+    """Return the default configuration: inactive parameters are no part of it."""
+    active: dict[str, Scalar] = {}
+    # The document lists parents before what depends on them.
+    for name, parameter in space.items():
+        if isinstance(parameter, dict) and "default" in parameter:
+            when = parameter.get("when") or {}
+            if all(active.get(parent) in values for parent, values in when.items()):
+                active[name] = parameter["default"]
+    return active
 
 
 def _unstarted(place: Place, now: float) -> Snapshot:
