@@ -36,6 +36,7 @@ from sweeper.research.faults import WriteUnknownError
 from sweeper.research.pace import Clock
 from sweeper.research.pace import Pace
 from sweeper.research.redaction import redact
+from sweeper.research.services import ALL
 from sweeper.research.services import LOOPBACK
 from sweeper.research.services import Accounts
 from sweeper.research.services import Rate
@@ -78,6 +79,7 @@ class Request:
         max_bytes: Where reading stops.
         cut: Whether a longer answer is cut there rather than refused.
         attempts: How often it is tried.
+        patience_s: Longest pause before a further try.
     """
 
     service: Service
@@ -96,6 +98,7 @@ class Request:
     max_bytes: int = _MAX_BYTES
     cut: bool = False
     attempts: int = _ATTEMPTS
+    patience_s: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,24 @@ class Client:
         where = request.service.title
         return self.fetch(request, lambda answer: parse(fields.decode(answer.body, where)))
 
+    def derived(
+        self, parts: tuple[object, ...], age_s: float, build: Callable[[], dict[str, object]]
+    ) -> dict[str, object]:
+        """Return what `build` makes, from disk while that is younger than `age_s`.
+
+        For what is dear to compute from an answer, such as the sections of a paper.
+        """
+        bases = [self.accounts.base(service) for service in ALL]
+        key = key_of("derived", *parts, bases)
+        entry = None if self.fresh else self.cache.load(key, age_s)
+        if entry is not None:
+            self._note(entry[0])
+            known: dict[str, object] = json.loads(entry[1])
+            return known
+        value = build()
+        self.cache.keep(key, json.dumps(value).encode())
+        return value
+
     def fetch(self, request: Request, parse: Callable[[Response], T]) -> T:
         """Ask and return what `parse` makes of the answer; only then it is kept on disk.
 
@@ -222,7 +243,8 @@ class Client:
         pause_s *= 1 + os.urandom(1)[0] / 1024  # up to a quarter more, so that callers part
         if isinstance(exc, BusyError):
             pause_s = max(pause_s, exc.wait_s)
-        if count >= limit or self.clock.now() + pause_s > self.deadline:
+        too_long = pause_s > request.patience_s or self.clock.now() + pause_s > self.deadline
+        if count >= limit or too_long:
             raise exc
         self.say(f"{exc.message} Trying again in {pause_s:.0f} s.")
         self.clock.sleep(pause_s)
@@ -230,7 +252,8 @@ class Client:
     def _take_turn(self, request: Request) -> None:
         self._connect()
         rate = request.rate or self._rate(request)
-        self.pace.take(self._bucket(request), rate, self.deadline)
+        deadline = min(self.deadline, self.clock.now() + request.patience_s)
+        self.pace.take(self._bucket(request), rate, deadline)
 
     def _rate(self, request: Request) -> Rate:
         signed = request.secret is not None and request.service.credential == "github"
@@ -433,7 +456,9 @@ def knob(name: str, default: float) -> float:
     except ValueError:
         value = -1.0
     if not 0 < value < 86_400:
-        raise UsageError(f"{name} should be a positive number of seconds, not {given!r}.", key=name)
+        raise UsageError(
+            f"{name} should be a positive number of seconds, not {given!r}.", key=name
+        )
     return value
 
 

@@ -22,7 +22,10 @@ from sweeper.research.services import Rate
 
 _SLACK_S = 900.0
 _TABLE = """CREATE TABLE IF NOT EXISTS pace (
-    bucket TEXT PRIMARY KEY, empty_at REAL NOT NULL, sent_at REAL NOT NULL, shut_until REAL NOT NULL
+    bucket TEXT PRIMARY KEY,
+    empty_at REAL NOT NULL,
+    sent_at REAL NOT NULL,
+    shut_until REAL NOT NULL
 )"""
 
 

@@ -30,7 +30,9 @@ _SHAPES = re.compile(
     re.VERBOSE,
 )
 _BEARER = re.compile(r"(?i)\b(bearer|basic|token)(\s+)(?=[^\s]*\d)([\w.~+/=-]{12,})")
-_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,20}://)([^\s/@:'\"]{0,100}):([^\s/@'\"]{1,200})@")
+_USERINFO = re.compile(
+    r"(?i)\b([a-z][a-z0-9+.-]{1,20}://)([^\s/@:'\"]{0,100}):([^\s/@'\"]{1,200})@"
+)
 _NAME = r"""
     (?: [A-Z0-9_]*(?:TOKEN|API_?KEY|SECRET|PASSWORD|PASSWD|ACCESS_KEY(?:_ID)?|SECRET_KEY
                     |PRIVATE_KEY|CREDENTIALS?|WEBHOOK_URL)
