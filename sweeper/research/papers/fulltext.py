@@ -13,7 +13,6 @@ from sweeper.research.answer import Result
 from sweeper.research.faults import NotFoundError
 from sweeper.research.faults import ResearchError
 from sweeper.research.faults import StrangeAnswerError
-from sweeper.research.faults import UsageError
 from sweeper.research.http import Client
 from sweeper.research.http import Request
 from sweeper.research.http import Response
@@ -143,14 +142,9 @@ def from_markdown(text: str) -> Paper:
     return paper
 
 
-def _section(heading: str, level: int) -> Section:
-    heading = heading.strip("* ")
-    match = re.match(r"((?:[A-Z]|\d+)(?:\.\d+)*)\.?\s+(?=\S)", heading)
-    # "A Survey of …" is a title; "A.1 Details" is a number.
-    if match is None or (match[1] == "A" and level == 1 and not heading[2:3].isupper()):
-        return Section("", heading, level)
-    deep = match[1].count(".") + 1
-    return Section(match[1], heading[match.end() :], max(level, deep))
+def _section(text: str, level: int) -> Section:
+    number, title = latexml.heading(text.strip("* "))
+    return Section(number, title, max(level, number.count(".") + 1 if number else 1))
 
 
 def _lift_abstract(paper: Paper) -> None:
@@ -228,7 +222,7 @@ def select(sections: list[Result], wanted: str) -> tuple[list[Result], list[str]
     An exact number or title wins, then the shallowest section whose title contains the words.
 
     Raises:
-        UsageError: None is named so.
+        NotFoundError: None is named so.
     """
     words = wanted.strip().lower().removeprefix("section ").removeprefix("§").strip().rstrip(".")
     names = [(str(item["number"]).lower(), str(item["title"]).lower()) for item in sections]
@@ -236,7 +230,7 @@ def select(sections: list[Result], wanted: str) -> tuple[list[Result], list[str]
     close = [i for i, name in enumerate(names) if words and words in name[1]]
     found = exact or sorted(close, key=lambda i: (_level(sections[i]), i))
     if not found:
-        raise UsageError(
+        raise NotFoundError(
             f"The paper has no section {wanted!r}.",
             key="--section",
             hint=f"It has: {'; '.join(label(item) for item in sections)[:1500]}.",

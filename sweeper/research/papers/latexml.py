@@ -11,14 +11,54 @@ from dataclasses import dataclass
 from dataclasses import field
 from html.parser import HTMLParser
 
-_VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
-_SKIPPED_TAGS = frozenset("script style nav header footer button svg noscript template".split())
+_VOID = frozenset(
+    [
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "source",
+        "track",
+        "wbr",
+    ]
+)
+_SKIPPED_TAGS = frozenset(
+    ["script", "style", "nav", "header", "footer", "button", "svg", "noscript", "template"]
+)
 _SKIPPED_CLASSES = frozenset(
-    "ltx_page_navbar ltx_page_footer ltx_page_header ltx_TOC ltx_role_newpage ltx_rdf "
-    "package-alerts ltx_ERROR".split()
+    [
+        "ltx_page_navbar",
+        "ltx_page_footer",
+        "ltx_page_header",
+        "ltx_TOC",
+        "ltx_role_newpage",
+        "ltx_rdf",
+        "package-alerts",
+        "ltx_ERROR",
+    ]
 )
 _BLOCKS = frozenset(
-    "p div section figure table ul ol dl blockquote article figcaption dd dt".split()
+    [
+        "p",
+        "div",
+        "section",
+        "figure",
+        "table",
+        "ul",
+        "ol",
+        "dl",
+        "blockquote",
+        "article",
+        "figcaption",
+        "dd",
+        "dt",
+    ]
 )
 _LEVELS = {
     "ltx_title_section": 1,
@@ -28,7 +68,7 @@ _LEVELS = {
     "ltx_title_subsection": 2,
     "ltx_title_subsubsection": 3,
 }
-_NUMBER = re.compile(r"^(?:Appendix\s+)?((?:[A-Z]|\d+|[IVX]+)(?:\.\d+)*)\.?\s+(?=\S)")
+_NUMBER = re.compile(r"^(?:Appendix\s+([A-Z])|((?:\d+|[A-Z](?=\.))(?:\.\d+)*))[.:]?\s+(?=\S)")
 
 
 @dataclass(slots=True)
@@ -156,9 +196,7 @@ class _Reader:
         if level is None:
             level = max(1, int(node.tag[1]) - 1)
         self._close()
-        match = _NUMBER.match(text)
-        number = match[1] if match else ""
-        title = text[match.end() :] if match else text
+        number, title = heading(text, _tag(node))
         self.paper.sections.append(Section(number, title, level, anchor=anchor))
         return True
 
@@ -179,6 +217,21 @@ class _Reader:
         if self.paper.sections:
             self.paper.sections[-1].text = _tidy("".join(self._parts))
         self._parts = []
+
+
+def heading(text: str, tag: str = "") -> tuple[str, str]:
+    """Return a heading's number and title; `tag` is its number as the page marks it, or ""."""
+    if tag and text.startswith(tag):
+        return tag.removeprefix("Appendix").strip(" .:"), text[len(tag) :].strip()
+    match = _NUMBER.match(text)
+    if match is None:
+        return "", text
+    return match[1] or match[2], text[match.end() :]
+
+
+def _tag(node: Node) -> str:
+    marks = [child for child in node.children if isinstance(child, Node)]
+    return next((" ".join(_plain(m).split()) for m in marks if "ltx_tag" in m.classes), "")
 
 
 def _atomic(node: Node) -> bool:
@@ -269,7 +322,7 @@ def _rows(node: Node) -> list[Node]:
 
 def _tidy(text: str) -> str:
     """Join lines into paragraphs, leaving tables, lists and listings as they are."""
-    blocks = []
+    blocks: list[str] = []
     for index, part in enumerate(re.split(r"(```[\s\S]*?```)", text)):
         blocks += [part] if index % 2 else _paragraphs(part)
     return "\n\n".join(block for block in blocks if block)

@@ -10,6 +10,7 @@ import os
 
 from sweeper.research.answer import Result
 from sweeper.research.answer import short
+from sweeper.research.faults import StrangeAnswerError
 from sweeper.research.faults import UsageError
 from sweeper.research.fields import Fields
 from sweeper.research.http import Client
@@ -68,6 +69,19 @@ def filter_text(filters: Filters) -> str:
         ids = sorted({part for name in filters.fields for part in _FIELDS[name].split("|")})
         parts.append(f"primary_topic.field.id:{'|'.join(ids)}")
     return ",".join(parts)
+
+
+def details(client: Client, arxiv: str) -> Result:
+    """Return one paper by its arXiv id."""
+    asked = Request(OPENALEX, f"/works/doi:10.48550/arXiv.{arxiv}", age_s=_DAY_S)
+    return client.json(asked, _single)
+
+
+def _single(value: object) -> Result:
+    found = _work(Fields(value, "work"))
+    if found is None:
+        raise StrangeAnswerError("OpenAlex holds this paper without a title.")
+    return found
 
 
 def edges(client: Client, arxiv: str, direction: str, *, most: int) -> tuple[list[Result], bool]:
