@@ -1,11 +1,10 @@
-"""Finding papers: search, trending, details, snippets, recommendations, and what belongs to one."""
+"""Finding papers: search, trending, details and passages."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 
-from sweeper.research import legs
 from sweeper.research.answer import Answer
 from sweeper.research.answer import More
 from sweeper.research.answer import Result
@@ -18,7 +17,7 @@ from sweeper.research.faults import ResearchError
 from sweeper.research.faults import StrangeAnswerError
 from sweeper.research.faults import UsageError
 from sweeper.research.http import Client
-from sweeper.research.http import Request
+from sweeper.research.messages import Request
 from sweeper.research.papers import hub
 from sweeper.research.papers import openalex
 from sweeper.research.papers import semantic_scholar as s2
@@ -95,7 +94,7 @@ def _openalex_search(
     except ResearchError as exc:
         if away is None:
             raise
-        raise type(exc)(**_both(away, exc)) from exc
+        raise neither(away, exc) from exc
     answer = _searched(args, filters, found.papers, found.total, OPENALEX.title)
     if away is not None:
         answer.fallback = (
@@ -106,12 +105,10 @@ def _openalex_search(
     return answer
 
 
-def _both(first: ResearchError, second: ResearchError) -> dict[str, object]:
-    values: dict[str, object] = {
-        "message": f"{first.message} OpenAlex could not stand in: {second.message}",
-        "hint": first.hint,
-    }
-    return {**values, "wait_s": second.wait_s} if isinstance(second, BusyError) else values
+def neither(first: ResearchError, second: ResearchError) -> ResearchError:
+    """Return the error that says why neither source could answer."""
+    message = f"{first.message} OpenAlex could not stand in: {second.message}"
+    return ResearchError(message, hint=first.hint)
 
 
 def _hub_search(client: Client, args: argparse.Namespace, filters: s2.Filters) -> Answer:
@@ -316,81 +313,3 @@ def show_snippets(result: Result) -> str:
         parts.append(f"{head}\n   {item['section'] or item['kind'] or 'text'}:")
         parts.append(f"   > {short(item['text'], 1200)}")
     return "\n".join(parts)
-
-
-def recommend(client: Client, args: argparse.Namespace) -> Answer:
-    """Return papers like one (or several) and unlike others."""
-    positive = [without_version(arxiv_id(item)) for item in args.paper]
-    negative = [without_version(arxiv_id(item)) for item in args.unlike]
-    if len(positive) == 1 and not negative:
-        papers = s2.recommend_one(client, positive[0], pool=args.pool, limit=args.limit)
-    elif args.pool != "recent":
-        raise UsageError("--pool is only for a single paper.", key="--pool")
-    else:
-        papers = s2.recommend_many(client, positive, negative, limit=args.limit)
-    result: Result = {"like": positive, "unlike": negative, "papers": list(papers)}
-    return Answer(result, [S2.title])
-
-
-def show_recommended(result: Result) -> str:
-    """Show recommended papers."""
-    return lines(result["papers"])
-
-
-def resources(kinds: tuple[str, ...]) -> Callable[[Client, argparse.Namespace], Answer]:
-    """Return the operation that finds data sets, models or collections of a paper."""
-
-    def find(client: Client, args: argparse.Namespace) -> Answer:
-        arxiv = without_version(arxiv_id(args.paper))
-        calls = {kind: _resource_call(client, kind, arxiv, args) for kind in kinds}
-        found, failed = legs.run(calls)
-        if not found:
-            raise next(iter(failed.values()))
-        result: Result = {"arxiv_id": arxiv, **{kind: found.get(kind) for kind in kinds}}
-        notes = [f"{kind} are unknown: {exc.message}" for kind, exc in failed.items()]
-        more = []
-        if any(len(items) >= args.limit for items in found.values()) and args.limit < 100:
-            more = [More("more of them", {"--limit": str(min(100, 2 * args.limit))})]
-        return Answer(result, [HUB.title], notes, more=more, complete=not failed)
-
-    return find
-
-
-def _resource_call(
-    client: Client, kind: str, arxiv: str, args: argparse.Namespace
-) -> Callable[[], list[Result]]:
-    if kind == "collections":
-        return lambda: hub.collections(client, arxiv, limit=args.limit)[: args.limit]
-    sort = getattr(args, "sort", "downloads")
-    return lambda: hub.repositories(client, kind, arxiv, sort=sort, limit=args.limit)
-
-
-def show_resources(result: Result) -> str:
-    """Show what belongs to a paper."""
-    parts = []
-    for kind in ("datasets", "models", "collections"):
-        if kind not in result:
-            continue
-        items = result[kind]
-        parts.append(f"{kind}:")
-        if items is None:
-            parts.append("   unknown (see the note above)")
-        elif not isinstance(items, list) or not items:
-            parts.append(f"   none on the Hub names arXiv:{result['arxiv_id']} on its card")
-        else:
-            parts += [_resource(item) for item in items]
-    return "\n".join(parts)
-
-
-def _resource(item: Result) -> str:
-    name = item.get("id") or f"{item['title']} ({item['slug']})"
-    facts = [
-        f"{label} {item[field]}"
-        for field, label in (
-            ("downloads", "downloads"), ("likes", "likes"), ("task", "task"),
-            ("library", "library"), ("upvotes", "upvotes"), ("items", "items"),
-        )
-        if item.get(field) is not None
-    ]  # fmt: skip
-    about = short(str(item.get("description") or ""), 160)
-    return f"- {name}: {', '.join(facts)}" + (f"\n  {about}" if about else "")

@@ -15,6 +15,7 @@ from sweeper.research.http import Client
 from sweeper.research.papers import openalex
 from sweeper.research.papers import semantic_scholar as s2
 from sweeper.research.papers.finding import AWAY
+from sweeper.research.papers.finding import neither
 from sweeper.research.papers.record import arxiv_id
 from sweeper.research.papers.record import line
 from sweeper.research.papers.record import without_version
@@ -74,9 +75,7 @@ def _openalex_edges(
     try:
         return openalex.edges(client, arxiv, direction, most=most)
     except ResearchError as exc:
-        raise ResearchError(
-            f"{away.message} OpenAlex could not stand in: {exc.message}", hint=away.hint
-        ) from exc
+        raise neither(away, exc) from exc
 
 
 def _once(names: list[str], name: str) -> None:
@@ -102,7 +101,8 @@ def score(edge: Result, year: int) -> float:
     citations, strong = _number(edge["citations"]), _number(edge["influential_citations"])
     age = max(0.0, year - _number(edge["year"])) if edge["year"] else 2 * _HALF_LIFE_YEARS
     weight = 3.0 if edge["is_influential"] else 1.0
-    return weight * math.log2(2 + citations + 4 * strong) * 0.5 ** (age / _HALF_LIFE_YEARS)
+    freshness = math.pow(0.5, age / _HALF_LIFE_YEARS)
+    return weight * math.log2(2 + citations + 4 * strong) * freshness
 
 
 def _number(value: object) -> float:

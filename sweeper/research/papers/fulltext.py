@@ -14,8 +14,8 @@ from sweeper.research.faults import NotFoundError
 from sweeper.research.faults import ResearchError
 from sweeper.research.faults import StrangeAnswerError
 from sweeper.research.http import Client
-from sweeper.research.http import Request
-from sweeper.research.http import Response
+from sweeper.research.messages import Request
+from sweeper.research.messages import Response
 from sweeper.research.papers import hub
 from sweeper.research.papers import latexml
 from sweeper.research.papers.latexml import Paper

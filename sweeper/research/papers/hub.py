@@ -9,7 +9,7 @@ from sweeper.research.faults import StrangeAnswerError
 from sweeper.research.fields import Fields
 from sweeper.research.fields import records
 from sweeper.research.http import Client
-from sweeper.research.http import Request
+from sweeper.research.messages import Request
 from sweeper.research.services import HUB
 
 _QUARTER_S = 900.0

@@ -14,7 +14,7 @@ from sweeper.research.faults import StrangeAnswerError
 from sweeper.research.faults import UsageError
 from sweeper.research.fields import Fields
 from sweeper.research.http import Client
-from sweeper.research.http import Request
+from sweeper.research.messages import Request
 from sweeper.research.papers.record import arxiv_id_or_none
 from sweeper.research.papers.record import day
 from sweeper.research.papers.record import paper

@@ -16,7 +16,7 @@ from sweeper.research.faults import StrangeAnswerError
 from sweeper.research.faults import UsageError
 from sweeper.research.fields import Fields
 from sweeper.research.http import Client
-from sweeper.research.http import Request
+from sweeper.research.messages import Request
 from sweeper.research.papers.record import paper
 from sweeper.research.services import S2
 
