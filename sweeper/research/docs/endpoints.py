@@ -10,6 +10,7 @@ from sweeper.research.answer import Answer
 from sweeper.research.answer import Result
 from sweeper.research.answer import short
 from sweeper.research.docs import ranking
+from sweeper.research.faults import NotFoundError
 from sweeper.research.faults import UsageError
 from sweeper.research.fields import Fields
 from sweeper.research.http import Client
@@ -32,7 +33,7 @@ def find_api(client: Client, args: argparse.Namespace) -> Answer:
         wanted = args.tag.lower()
         endpoints = [e for e in endpoints if wanted in map(str.lower, map(str, _list(e["tags"])))]
         if not endpoints:
-            raise UsageError(
+            raise NotFoundError(
                 f"There is no tag {args.tag!r}.", hint=f"Tags: {', '.join(map(str, tags))}."
             )
     hits = _rank(endpoints, args.query) if args.query else endpoints

@@ -47,12 +47,11 @@ LIBRARIES = (
     "google-cloud",
 )  # fmt: skip
 _FAMILIES = {
-    "optimum": ("docs/optimum", "docs/optimum-habana", "docs/optimum-neuron",
-                "docs/optimum-intel", "docs/optimum-executorch", "docs/optimum-tpu"),
-    "courses": ("learn/llm-course", "learn/robotics-course", "learn/mcp-course",
-                "learn/smol-course", "learn/agents-course", "learn/deep-rl-course",
-                "learn/computer-vision-course", "learn/audio-course", "learn/ml-games-course",
-                "learn/diffusion-course", "learn/ml-for-3d-course", "learn/cookbook"),
+    "optimum": ("optimum", "optimum-habana", "optimum-neuron", "optimum-intel",
+                "optimum-executorch", "optimum-tpu"),
+    "courses": ("llm-course", "robotics-course", "mcp-course", "smol-course", "agents-course",
+                "deep-rl-course", "computer-vision-course", "audio-course", "ml-games-course",
+                "diffusion-course", "ml-for-3d-course", "cookbook"),
 }  # fmt: skip
 
 
@@ -83,7 +82,7 @@ def explore(client: Client, args: argparse.Namespace) -> Answer:
 
 
 def _navigation(client: Client, library: str) -> tuple[list[Result], list[str]]:
-    places = _FAMILIES.get(library, (f"docs/{library}",))
+    places = _FAMILIES.get(library, (library,))
     found, failed = legs.run({place: partial(_pages_of, client, place) for place in places})
     if not found:
         exc = next(iter(failed.values()))
@@ -105,8 +104,17 @@ def _unknown_library(library: str) -> NotFoundError:
 
 
 def _pages_of(client: Client, place: str) -> list[Result]:
-    asked = Request(HUB, f"/{place}", headers={"Accept": "text/html"}, age_s=WEEK_S, account=False)
-    return client.fetch(asked, _parse_navigation)
+    try:
+        return client.fetch(_navigation_request(f"/docs/{place}"), _parse_navigation)
+    except NotFoundError:
+        if place not in _FAMILIES["courses"]:
+            raise
+        return client.fetch(_navigation_request(f"/learn/{place}"), _parse_navigation)
+
+
+def _navigation_request(path: str) -> Request:
+    accept = {"Accept": "text/html"}
+    return Request(HUB, path, headers=accept, age_s=WEEK_S, account=False)
 
 
 class _Navigation(HTMLParser):
