@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from itertools import pairwise
 from statistics import median
 
 from sweeper.research.answer import Result
@@ -194,5 +195,5 @@ def _out_of_turn(turns: list[tuple[str, object]]) -> bool:
     """Return whether two turns in a row come from the same side, or the model begins."""
     sides = [role for role, _ in turns if role not in ("system", "tool", "observation")]
     speakers = ["model" if role in ("assistant", "gpt", "model") else "user" for role in sides]
-    repeats = any(a == b == "user" for a, b in zip(speakers, speakers[1:], strict=False))
+    repeats = any(a == b == "user" for a, b in pairwise(speakers))
     return repeats or not speakers or speakers[0] == "model"

@@ -7,12 +7,15 @@ are too long come back cut and are named in `truncated_cells`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 
 from sweeper.research import legs
 from sweeper.research.answer import Result
+from sweeper.research.faults import DownError
 from sweeper.research.faults import ForbiddenError
 from sweeper.research.faults import NotFoundError
+from sweeper.research.faults import ResearchError
 from sweeper.research.faults import StrangeAnswerError
 from sweeper.research.fields import Fields
 from sweeper.research.http import Client
@@ -65,24 +68,26 @@ class Sample:
     Attributes:
         split: Which split.
         rows: The rows, in order.
-        total: How many the split has.
+        total: How many the split has; None if only its first rows can be had.
         features: Its columns: name -> type in words.
     """
 
     split: Split
     rows: list[Row]
-    total: int
+    total: int | None
     features: dict[str, str]
 
     @property
     def complete(self) -> bool:
         """Whether these are all rows."""
-        return len(self.rows) >= self.total
+        return self.total is not None and len(self.rows) >= self.total
 
     def coverage(self) -> str:
         """Return in words what was read."""
         if self.complete:
             return f"all {self.total} rows of {self.split}"
+        if self.total is None:
+            return f"only the first {len(self.rows)} rows of {self.split}: the viewer has no more"
         return f"{len(self.rows)} of {self.total} rows of {self.split}, evenly spread"
 
 
@@ -260,9 +265,22 @@ def _statistics(value: object) -> tuple[int, list[Fields]]:
 def window(client: Client, split: Split, offset: int, length: int) -> Sample:
     """Return up to 100 rows from `offset` on."""
     params: Params = {**split.params(), "offset": offset, "length": length}
+    asked = replace(_request("/rows", params), attempts=3)
+    return client.json(asked, lambda value: _window(value, split, offset, length))
+
+
+def first_rows(client: Client, split: Split) -> Sample:
+    """Return the few rows that the viewer previews where it has no others."""
     return client.json(
-        _request("/rows", params), lambda value: _window(value, split, offset, length)
+        _request("/first-rows", split.params()), lambda value: _first_rows(value, split)
     )
+
+
+def _first_rows(value: object, split: Split) -> Sample:
+    answer = Fields(value, "first-rows")
+    rows = [_row(item) for item in answer.records("rows")]
+    features = _features(answer.raw("features"), "first-rows.features")
+    return Sample(split, rows, None, {name: type_name(item) for name, item in features.items()})
 
 
 def _window(value: object, split: Split, offset: int, length: int) -> Sample:
@@ -286,8 +304,14 @@ def _row(item: Fields) -> Row:
 
 def sample(client: Client, split: Split, most: int) -> Sample:
     """Return all rows of a split, or `most` of them in evenly spread windows of 100."""
-    first = window(client, split, 0, min(_WINDOW, most))
-    if first.complete or len(first.rows) >= most:
+    try:
+        first = window(client, split, 0, min(_WINDOW, most))
+    except (NotFoundError, DownError) as exc:
+        try:
+            return first_rows(client, split)
+        except ResearchError:
+            raise exc from None
+    if first.total is None or first.complete or len(first.rows) >= most:
         return first
     starts = _starts(first.total, most)
     found, failed = legs.run(
