@@ -158,6 +158,11 @@ class Accounts:
 
     def __init__(self) -> None:
         self._page = _dotenv()
+        self._learned: list[str] = []
+
+    def learn(self, secret: str) -> None:
+        """Remember a credential that came from elsewhere, so that it is never printed."""
+        self._learned.append(secret)
 
     def base(self, service: Service) -> str:
         """Return the service's base URL without a trailing slash.
@@ -195,7 +200,7 @@ class Accounts:
     def secrets(self) -> tuple[str, ...]:
         """Return every credential of this call, to be kept out of all output."""
         found = [self.secret(service) for service in (HUB, DATASETS_SERVER, S2, GITHUB)]
-        return tuple({secret for secret in found if secret})
+        return tuple({secret for secret in (*found, *self._learned) if secret})
 
 
 def _dotenv() -> dict[str, str]:

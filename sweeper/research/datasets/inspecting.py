@@ -124,16 +124,11 @@ def schema(client: Client, args: argparse.Namespace) -> Answer:
 def samples(client: Client, args: argparse.Namespace) -> Answer:
     """Return rows."""
     split = _chosen(client, args)
-    try:
+    if args.offset:
         found = viewer.window(client, split, args.offset, args.limit)
-    except (NotFoundError, ResearchError) as exc:
-        if args.offset or isinstance(exc, BusyError):
-            raise
-        found = viewer.first_rows(client, split)
-    rows = [
-        {"index": row.index, "values": row.values, "cut": list(row.cut)}
-        for row in found.rows[: args.limit]
-    ]
+    else:
+        found = viewer.head(client, split, args.limit)
+    rows = [{"index": row.index, "values": row.values, "cut": list(row.cut)} for row in found.rows]
     answer = _answer({**_where(split), "total": found.total, "rows": list(rows)})
     end = args.offset + len(rows)
     if found.total is not None and end < found.total:

@@ -32,7 +32,7 @@ def compare(one: Sample, other: Sample, column: str | None) -> Result:
     if not columns and None in prompts:
         raise NotFoundError(
             f"{one.split} and {other.split} have no column in common.",
-            hint=f"The first has {', '.join(one.features)}; the second {', '.join(other.features)}.",
+            hint=f"They have {', '.join(one.features)} and {', '.join(other.features)}.",
         )
     exact = _shared(one, other, columns, loose=False) if columns else []
     loose = _shared(one, other, columns, loose=True) if columns else []

@@ -25,11 +25,15 @@ def _dataset(text: str) -> str:
     return name
 
 
+def _name(parser: Parser) -> None:
+    parser.add_argument("dataset", type=_dataset, help="owner/name on the Hub")
+
+
 def _arguments(
     *, split: bool = True, rows: int = 0, column: bool = False
 ) -> Callable[[Parser], None]:
     def declare(parser: Parser) -> None:
-        parser.add_argument("dataset", type=_dataset, help="owner/name on the Hub")
+        _name(parser)
         parser.add_argument("--config", help="configuration (default: default, or the first)")
         if split:
             parser.add_argument("--split", help="split (default: train, or the first)")
@@ -74,8 +78,8 @@ INSPECT_DATASET = Script(
             ("report", "the short form of everything", _arguments(rows=300),
              inspecting.report, showing.report),
             ("status", "whether it exists; license, gating, what the viewer offers",
-             _arguments(split=False), inspecting.status, showing.status),
-            ("configs", "configurations and their splits", _arguments(split=False),
+             _name, inspecting.status, showing.status),
+            ("configs", "configurations and their splits", _name,
              inspecting.configs, showing.configs),
             ("splits", "splits with row counts", _arguments(split=False),
              inspecting.splits, showing.splits),

@@ -269,6 +269,18 @@ def window(client: Client, split: Split, offset: int, length: int) -> Sample:
     return client.json(asked, lambda value: _window(value, split, offset, length))
 
 
+def head(client: Client, split: Split, length: int) -> Sample:
+    """Return a split's first rows; of a split that is not converted, those of the preview."""
+    try:
+        return window(client, split, 0, length)
+    except (NotFoundError, DownError) as exc:
+        try:
+            found = first_rows(client, split)
+        except ResearchError as second:
+            raise exc from second
+    return replace(found, rows=found.rows[:length])
+
+
 def first_rows(client: Client, split: Split) -> Sample:
     """Return the few rows that the viewer previews where it has no others."""
     return client.json(
@@ -304,13 +316,7 @@ def _row(item: Fields) -> Row:
 
 def sample(client: Client, split: Split, most: int) -> Sample:
     """Return all rows of a split, or `most` of them in evenly spread windows of 100."""
-    try:
-        first = window(client, split, 0, min(_WINDOW, most))
-    except (NotFoundError, DownError) as exc:
-        try:
-            return first_rows(client, split)
-        except ResearchError:
-            raise exc from None
+    first = head(client, split, min(_WINDOW, most))
     if first.total is None or first.complete or len(first.rows) >= most:
         return first
     starts = _starts(first.total, most)
