@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
+from urllib.parse import quote
 
 from sweeper.research.answer import Answer
 from sweeper.research.answer import More
@@ -44,7 +45,7 @@ def find_examples(client: Client, args: argparse.Namespace) -> Answer:
     except NotFoundError as exc:
         raise _with_suggestions(client, args.repo, exc) from exc
     files, truncated = _tree(client, args.repo, branch, deep=True)
-    notes = []
+    notes: list[str] = []
     if truncated:
         files, notes = _parts_of_tree(client, args.repo, branch)
     ranked = rank(files, args.keyword)
@@ -71,7 +72,7 @@ def _default_branch(value: object) -> str:
 
 def _tree(client: Client, repo: str, ref: str, *, deep: bool) -> tuple[list[Result], bool]:
     params: dict[str, str | int | float | None] = {"recursive": 1} if deep else {}
-    return access.json(client, f"/repos/{repo}/git/trees/{ref}", _entries, params)
+    return access.json(client, f"/repos/{repo}/git/trees/{quote(ref, safe='')}", _entries, params)
 
 
 def _entries(value: object) -> tuple[list[Result], bool]:
