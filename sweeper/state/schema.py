@@ -44,7 +44,7 @@ TABLES: dict[str, dict[str, object]] = {
         "columns": {
             "uid": "text!",
             "version": "int!",
-            "covers": "text!",  # JSON: envelope, scope, executor, namespace, image, secrets, script
+            "covers": "text!",  # JSON: approval.Covers
             "approved_at": "real!",
             "approved_by": "text!",
         },
@@ -61,6 +61,7 @@ TABLES: dict[str, dict[str, object]] = {
             "process_started": "text!",  # start time as the kernel tells it
             "since": "real!",
             "heartbeat_at": "real!",
+            "ttl_s": "real!",  # how long a heartbeat speaks for its holder
             "released_at": "real",
         },
         "primary_key": ["uid"],
@@ -74,11 +75,13 @@ TABLES: dict[str, dict[str, object]] = {
             "purpose": "text!",  # <study>/<trial>/<attempt>
             "trial": "int",  # null outside a sweep
             "attempt": "text!",  # "1", "2", … or "e1" for an evaluation
-            "reservation": "text!",  # 128 random bits, hexadecimal
+            "reservation": "text!",  # 128 random bits, hexadecimal; a duplicate's: <that>/<job id>
+            "duplicate_of": "int",  # sweeper_job.id of the row whose job was created twice
             "state": "text!",
             "executor": "text!",
             "flavor": "text!",
             "timeout_s": "real!",
+            "clipped": "int!",  # 1 where the end of the budget cut the timeout
             "micro_usd_per_minute": "int!",
             "reserved_micro_usd": "int!",
             "params": "text!",  # JSON: as read back from the study
@@ -186,6 +189,26 @@ TABLES: dict[str, dict[str, object]] = {
         "primary_key": ["uid", "trial"],
     },
 }
+
+# States of a job row that still bind money: what they reserved is not free for others.
+OPEN_STATES = ("reserved", "submitting", "submitted", "cancelling", "terminal")
+
+# What a study has used and reserved (bind :uid). A row that was given back created no job and
+# counts for nothing. One text for every reader, so that no view can disagree with the ledger.
+USAGE = """
+SELECT
+  COALESCE(SUM(CASE WHEN state = 'settled' THEN 1 ELSE 0 END), 0) AS jobs_used,
+  COALESCE(SUM(CASE WHEN state <> 'settled' THEN 1 ELSE 0 END), 0) AS jobs_reserved,
+  COALESCE(SUM(CASE WHEN state = 'settled' THEN billed_s ELSE 0 END), 0) AS walltime_s_used,
+  COALESCE(SUM(CASE WHEN state <> 'settled' THEN timeout_s ELSE 0 END), 0) AS walltime_s_reserved,
+  COALESCE(SUM(CASE WHEN state = 'settled' THEN cost_micro_usd ELSE 0 END), 0) AS micro_usd_used,
+  COALESCE(SUM(CASE WHEN state <> 'settled' THEN reserved_micro_usd ELSE 0 END), 0)
+    AS micro_usd_reserved,
+  COALESCE(SUM(CASE WHEN state <> 'settled' THEN 1 ELSE 0 END), 0) AS in_flight,
+  MIN(submitted_at) AS first_submitted_at
+FROM sweeper_job
+WHERE uid = :uid AND state <> 'given_back'
+"""
 
 # MIGRATIONS[n] are the statements that lead from version n to n + 1.
 MIGRATIONS: dict[int, list[str]] = {}

@@ -1,0 +1,1 @@
+"""The conductor: reattach; then collect, judge, launch until a rule says stop; then drain."""
