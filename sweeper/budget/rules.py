@@ -1,198 +1,28 @@
-"""The envelope, and the only place that says no: numbers in, a reason out.
+"""The only place that says no: numbers in, a grant or a reason out.
 
-The rule is that of the durable loop: money is reserved before it is spent, for as long as the job
-may run at the most, and a job starts only where what is left pays for one of useful length.
-
-Standard library only, and light: the spending guard imports this on every shell command.
+Pure arithmetic, without clock, file or database: the ledger asks `decide` inside the transaction
+that writes the reservation. Standard library only and 3.9-clean: the spending guard imports this.
 """
 
 from __future__ import annotations
 
-from sweeper.budget.prices import MICRO
-from sweeper.budget.prices import format_duration
-from sweeper.budget.prices import format_usd
+from sweeper.budget import prices
+from sweeper.budget.envelope import Envelope as Envelope
+from sweeper.budget.envelope import Grant as Grant
+from sweeper.budget.envelope import Refusal as Refusal
+from sweeper.budget.envelope import Usage as Usage
 
-#: Seconds that money is set aside for beyond a job's timeout: starting up and being ended.
-SLACK_S = 120
+#: Seconds that the platform may charge beyond a job's timeout: its start and its end.
+OVERHEAD_S = 120
 
-_NEVER = float("inf")
+#: Jobs that run shorter than this teach nothing about how long the next one must be let.
+SHORTEST_S = 1.0
 
+#: Float sums of seconds read back from a database differ in their last digits.
+_TOLERANCE_S = 1e-6
 
-class _Record:
-    """A value with named parts, equal to another with the same parts."""
-
-    __slots__ = ()
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and all(
-            getattr(self, name) == getattr(other, name) for name in self.__slots__
-        )
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        parts = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
-        return f"{type(self).__name__}({parts})"
-
-
-class Envelope(_Record):
-    """What a person allows a sweep to spend.
-
-    Attributes:
-        max_jobs: Jobs that may be started; every attempt that ran counts.
-        max_walltime_s: Sum of the jobs' running seconds.
-        max_timeout_s: Seconds that one job may run.
-        max_micro_usd: Money in micro-dollars, or None for no limit.
-        max_elapsed_s: Calendar seconds since the first submission, or None.
-        allowed_flavors: Hardware that may be used; the first is preferred.
-        max_parallel: Jobs that may be in flight at once.
-        allow_deletes: Whether losers' output may be removed.
-    """
-
-    __slots__ = (
-        "allow_deletes",
-        "allowed_flavors",
-        "max_elapsed_s",
-        "max_jobs",
-        "max_micro_usd",
-        "max_parallel",
-        "max_timeout_s",
-        "max_walltime_s",
-    )
-
-    def __init__(
-        self,
-        *,
-        max_jobs: int,
-        max_walltime_s: float,
-        max_timeout_s: float,
-        max_micro_usd: int | None = None,
-        max_elapsed_s: float | None = None,
-        allowed_flavors: tuple[str, ...] = (),
-        max_parallel: int = 1,
-        allow_deletes: bool = False,
-    ) -> None:
-        self.max_jobs = max_jobs
-        self.max_walltime_s = max_walltime_s
-        self.max_timeout_s = max_timeout_s
-        self.max_micro_usd = max_micro_usd
-        self.max_elapsed_s = max_elapsed_s
-        self.allowed_flavors = tuple(allowed_flavors)
-        self.max_parallel = max_parallel
-        self.allow_deletes = allow_deletes
-
-    def as_document(self) -> dict[str, object]:
-        """Return the limits as plain data under program.md's keys; money in dollars."""
-        return {
-            "max_jobs": self.max_jobs,
-            "max_walltime_s": self.max_walltime_s,
-            "max_cost": None if self.max_micro_usd is None else self.max_micro_usd / MICRO,
-            "max_elapsed_s": self.max_elapsed_s,
-            "allowed_flavors": list(self.allowed_flavors),
-            "max_timeout_s": self.max_timeout_s,
-            "max_parallel": self.max_parallel,
-            "allow_deletes": self.allow_deletes,
-        }
-
-    @classmethod
-    def from_document(cls, document: dict[str, object]) -> Envelope:
-        """Return the envelope that `as_document` wrote."""
-        cost = document["max_cost"]
-        return cls(
-            max_jobs=int(document["max_jobs"]),  # type: ignore[call-overload]
-            max_walltime_s=float(document["max_walltime_s"]),  # type: ignore[arg-type]
-            max_timeout_s=float(document["max_timeout_s"]),  # type: ignore[arg-type]
-            max_micro_usd=None if cost is None else round(float(cost) * MICRO),  # type: ignore[arg-type]
-            max_elapsed_s=document["max_elapsed_s"],  # type: ignore[arg-type]
-            allowed_flavors=tuple(document["allowed_flavors"]),  # type: ignore[arg-type]
-            max_parallel=int(document["max_parallel"]),  # type: ignore[call-overload]
-            allow_deletes=bool(document["allow_deletes"]),
-        )
-
-
-class Usage(_Record):
-    """What a sweep has used, and what its open reservations hold.
-
-    Attributes:
-        jobs_used: Jobs settled.
-        jobs_reserved: Jobs reserved or in flight.
-        walltime_s_used: Running seconds of settled jobs.
-        walltime_s_reserved: Timeouts of the others.
-        micro_usd_used: Cost of settled jobs.
-        micro_usd_reserved: What the others may cost at the most.
-        in_flight: Jobs whose reservation is open.
-        first_submitted_at: UTC seconds of the first submission, or None.
-    """
-
-    __slots__ = (
-        "first_submitted_at",
-        "in_flight",
-        "jobs_reserved",
-        "jobs_used",
-        "micro_usd_reserved",
-        "micro_usd_used",
-        "walltime_s_reserved",
-        "walltime_s_used",
-    )
-
-    def __init__(
-        self,
-        *,
-        jobs_used: int = 0,
-        jobs_reserved: int = 0,
-        walltime_s_used: float = 0.0,
-        walltime_s_reserved: float = 0.0,
-        micro_usd_used: int = 0,
-        micro_usd_reserved: int = 0,
-        in_flight: int = 0,
-        first_submitted_at: float | None = None,
-    ) -> None:
-        self.jobs_used = jobs_used
-        self.jobs_reserved = jobs_reserved
-        self.walltime_s_used = walltime_s_used
-        self.walltime_s_reserved = walltime_s_reserved
-        self.micro_usd_used = micro_usd_used
-        self.micro_usd_reserved = micro_usd_reserved
-        self.in_flight = in_flight
-        self.first_submitted_at = first_submitted_at
-
-
-class Grant(_Record):
-    """A yes to one job.
-
-    Attributes:
-        timeout_s: Seconds that it may run, whole.
-        minutes: Started minutes that are set aside.
-        micro_usd: Money that is set aside.
-        clipped: Whether the budget's tail made the timeout shorter than the envelope allows.
-    """
-
-    __slots__ = ("clipped", "micro_usd", "minutes", "timeout_s")
-
-    def __init__(self, *, timeout_s: float, minutes: int, micro_usd: int, clipped: bool) -> None:
-        self.timeout_s = timeout_s
-        self.minutes = minutes
-        self.micro_usd = micro_usd
-        self.clipped = clipped
-
-
-class Refusal(_Record):
-    """A no, and why.
-
-    Attributes:
-        kind: jobs, walltime, cost, elapsed, parallel, flavor or price.
-        sentence: The reason as people read it.
-        hint: What would change it.
-        waits: Whether the end of a job in flight may turn it into a yes.
-    """
-
-    __slots__ = ("hint", "kind", "sentence", "waits")
-
-    def __init__(self, *, kind: str, sentence: str, hint: str, waits: bool) -> None:
-        self.kind = kind
-        self.sentence = sentence
-        self.hint = hint
-        self.waits = waits
+_WAIT_HINT = "it waits until a running job is settled"
+_RAISE_HINT = "raise {key} in program.md, then run `sweeper approve`"
 
 
 def decide(
@@ -200,40 +30,34 @@ def decide(
     usage: Usage,
     flavor: str,
     micro_usd_per_minute: int | None,
-    completed_s: list[float],
+    completed_s: tuple[float, ...] | list[float],
     now: float,
     held_back_jobs: int = 0,
 ) -> Grant | Refusal:
-    """Say whether one more job may start, and for how long.
+    """Say whether one more job may start, and with what reservation.
 
     Args:
-        envelope: What a person allowed.
-        usage: What is used and reserved, this job not included.
-        flavor: Hardware asked for.
-        micro_usd_per_minute: Its price; None when nobody knows it, which refuses.
-        completed_s: Running seconds of the jobs that completed, in any order.
+        envelope: What a person approved, or something narrower.
+        usage: What was used and is reserved, read in the transaction that will write.
+        flavor: The hardware asked for.
+        micro_usd_per_minute: Price of a started minute; None when it is not known.
+        completed_s: Run times of the jobs that completed, in seconds.
         now: UTC seconds.
-        held_back_jobs: Jobs kept for confirming the winner, not to be given out here.
+        held_back_jobs: Jobs kept for something else, such as the champion's confirmation.
 
     Returns:
-        The grant with its timeout, or the refusal with its reason.
+        A grant, or the refusal that no settlement can lift before one that waits.
     """
-    no = _refused_outright(envelope, usage, flavor, micro_usd_per_minute, held_back_jobs)
-    if no is not None:
-        return no
-    price = micro_usd_per_minute or 0
-    limits = _seconds_left(envelope, usage, price, now)
-    kind = min(limits, key=lambda each: limits[each])
-    timeout_s = float(int(min(envelope.max_timeout_s, limits[kind])))
-    if timeout_s < shortest_useful_s(envelope, completed_s) or timeout_s < 1:
-        return _too_little_left(kind, limits[kind], envelope, usage, completed_s)
-    minutes = -(-(int(timeout_s) + SLACK_S) // 60)
-    return Grant(
-        timeout_s=timeout_s,
-        minutes=minutes,
-        micro_usd=minutes * price,
-        clipped=timeout_s < int(envelope.max_timeout_s),
-    )
+    price = _known_price(flavor, micro_usd_per_minute)
+    if price is None or flavor not in (*envelope.allowed_flavors, *prices.FREE):
+        return _hardware_refusal(envelope, flavor)
+    refusals = [
+        _jobs_refusal(envelope, usage, held_back_jobs),
+        _time_refusal(envelope, usage, price, completed_s, now),
+        _parallel_refusal(envelope, usage),
+    ]
+    said_no = sorted((refusal for refusal in refusals if refusal), key=lambda no: no.waits)
+    return said_no[0] if said_no else _grant(envelope, usage, price, now)
 
 
 def refusal(
@@ -241,149 +65,190 @@ def refusal(
     usage: Usage,
     flavor: str,
     micro_usd_per_minute: int | None,
-    completed_s: list[float],
+    completed_s: tuple[float, ...] | list[float],
     now: float,
     held_back_jobs: int = 0,
 ) -> Refusal | None:
-    """Return why no further job may start, or None where one may; see `decide`."""
-    answer = decide(
+    """Return why no job may start, or None if one may; arguments as for `decide`."""
+    decision = decide(
         envelope, usage, flavor, micro_usd_per_minute, completed_s, now, held_back_jobs
     )
-    return answer if isinstance(answer, Refusal) else None
+    return decision if isinstance(decision, Refusal) else None
 
 
-def shortest_useful_s(envelope: Envelope, completed_s: list[float]) -> float:
-    """Return the least seconds that a job must be given: 1.3 times the 90th percentile so far.
+def shortest_start_s(max_timeout_s: float, completed_s: tuple[float, ...] | list[float]) -> float:
+    """Return how many seconds a job must be given for its start to be worth the money.
 
-    Before two jobs have completed nobody knows, and the full timeout is asked for.
+    1.3 times the 90th percentile of completed run times; max_timeout before two have completed.
     """
-    longest = float(int(envelope.max_timeout_s))
     if len(completed_s) < 2:
-        return longest
-    ranked = sorted(completed_s)
-    position = 0.9 * (len(ranked) - 1)
+        return max_timeout_s
+    return min(max_timeout_s, max(SHORTEST_S, 1.3 * _percentile_90(sorted(completed_s))))
+
+
+def _percentile_90(ordered: list[float]) -> float:
+    position = 0.9 * (len(ordered) - 1)
     below = int(position)
-    above = min(below + 1, len(ranked) - 1)
-    percentile = ranked[below] + (position - below) * (ranked[above] - ranked[below])
-    return min(longest, 1.3 * percentile)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (position - below) * (ordered[above] - ordered[below])
 
 
-def _refused_outright(
+def _known_price(flavor: str, micro_usd_per_minute: int | None) -> int | None:
+    """Return the price, or None where zero would mean that nobody knows it."""
+    if flavor in prices.FREE and not micro_usd_per_minute:
+        return 0
+    return micro_usd_per_minute if micro_usd_per_minute and micro_usd_per_minute > 0 else None
+
+
+def _hardware_refusal(envelope: Envelope, flavor: str) -> Refusal:
+    if flavor not in (*envelope.allowed_flavors, *prices.FREE):
+        allowed = ", ".join(envelope.allowed_flavors) or "none"
+        sentence = f"{flavor} is not among the allowed_flavors ({allowed})"
+        hint = f"add {flavor} to allowed_flavors in program.md, then run `sweeper approve`"
+        return Refusal(kind="flavor", sentence=sentence, hint=hint, waits=False)
+    sentence = f"the price of {flavor} is not known"
+    hint = "unknown is not free: try again when the price list can be reached"
+    return Refusal(kind="price", sentence=sentence, hint=hint, waits=False)
+
+
+def _jobs_refusal(envelope: Envelope, usage: Usage, held_back: int) -> Refusal | None:
+    left = envelope.max_jobs - usage.jobs_used - held_back
+    if left - usage.jobs_reserved >= 1:
+        return None
+    kept = f", {held_back} held back" if held_back else ""
+    taken = f"{usage.jobs_used} used, {usage.jobs_reserved} reserved{kept}"
+    # A reservation whose request created no job is given back and counts as none.
+    return _refusal(
+        "jobs",
+        f"no job is left of max_jobs {envelope.max_jobs} ({taken})",
+        "max_jobs",
+        waits=_in_flight(usage) and left >= 1,
+    )
+
+
+def _parallel_refusal(envelope: Envelope, usage: Usage) -> Refusal | None:
+    if usage.in_flight < envelope.max_parallel:
+        return None
+    sentence = f"{usage.in_flight} in flight, and max_parallel is {envelope.max_parallel}"
+    return _refusal("parallel", sentence, "max_parallel", waits=True)
+
+
+def _time_refusal(
     envelope: Envelope,
     usage: Usage,
-    flavor: str,
-    micro_usd_per_minute: int | None,
-    held_back_jobs: int,
+    price: int,
+    completed_s: tuple[float, ...] | list[float],
+    now: float,
 ) -> Refusal | None:
-    if envelope.allowed_flavors and flavor not in (*envelope.allowed_flavors, "local"):
-        allowed = ", ".join(envelope.allowed_flavors)
-        return Refusal(
-            kind="flavor",
-            sentence=f"{flavor} is not among the allowed flavors ({allowed}).",
-            hint="Add it to allowed_flavors and approve again.",
-            waits=False,
-        )
-    if micro_usd_per_minute is None:
-        return Refusal(
-            kind="price",
-            sentence=f"The price of {flavor} is unknown, and unknown is not free.",
-            hint="Check the flavor's name, or come back when the price list can be read.",
-            waits=False,
-        )
-    left = envelope.max_jobs - held_back_jobs - usage.jobs_used - usage.jobs_reserved
-    if left < 1:
-        return Refusal(
-            kind="jobs",
-            sentence=f"All {envelope.max_jobs} jobs of the envelope are used or in flight.",
-            hint="Raise max_jobs and approve again.",
-            waits=False,
-        )
-    if usage.in_flight >= envelope.max_parallel:
-        return Refusal(
-            kind="parallel",
-            sentence=f"{usage.in_flight} of {envelope.max_parallel} jobs are in flight.",
-            hint="Wait for one of them, or raise max_parallel and approve again.",
-            waits=True,
-        )
-    return None
-
-
-def _seconds_left(envelope: Envelope, usage: Usage, price: int, now: float) -> dict[str, float]:
-    """Return for each limit the seconds that one more job could run under it."""
-    left = {
-        "walltime": envelope.max_walltime_s - usage.walltime_s_used - usage.walltime_s_reserved
-    }
-    if envelope.max_micro_usd is not None and price > 0:
-        money = envelope.max_micro_usd - usage.micro_usd_used - usage.micro_usd_reserved
-        left["cost"] = 60.0 * (money // price) - SLACK_S
-    if envelope.max_elapsed_s is not None:
-        begun = now if usage.first_submitted_at is None else usage.first_submitted_at
-        left["elapsed"] = begun + envelope.max_elapsed_s - now
-    return left
-
-
-def _too_little_left(
-    kind: str, seconds: float, envelope: Envelope, usage: Usage, completed_s: list[float]
-) -> Refusal:
-    key = {"walltime": "max_walltime", "cost": "max_cost", "elapsed": "max_elapsed"}[kind]
-    left = format_duration(max(0.0, float(int(seconds))))
-    needed = format_duration(shortest_useful_s(envelope, completed_s))
-    spent = (
-        f" ({format_usd(usage.micro_usd_used + usage.micro_usd_reserved)} of"
-        f" {format_usd(envelope.max_micro_usd or 0)} is used or reserved)"
-        if kind == "cost"
-        else ""
+    left = _time_left(envelope, usage, price, now)
+    kind = min(left, key=lambda limit: left[limit])
+    needed = shortest_start_s(envelope.max_timeout_s, completed_s)
+    if left[kind] > 0 and left[kind] + _TOLERANCE_S >= needed:
+        return None
+    # At best everything reserved comes back and the trials turn out to be short.
+    freed = _time_left(envelope, usage, price, now, nothing_reserved=True)
+    at_best = min(freed.values()) >= min(SHORTEST_S, envelope.max_timeout_s)
+    sentence = (
+        f"max_{kind} leaves {prices.format_duration(left[kind])} for a job, "
+        f"and one needs {prices.format_duration(needed)}"
     )
-    return Refusal(
-        kind=kind,
-        sentence=f"What is left of {key} pays for {left} of a job; one needs {needed}{spent}.",
-        hint=f"Raise {key} and approve again.",
-        # Calendar time comes back with no settlement.
-        waits=usage.in_flight > 0 and kind != "elapsed",
+    return _refusal(kind, sentence, f"max_{kind}", waits=_in_flight(usage) and at_best)
+
+
+def _time_left(
+    envelope: Envelope, usage: Usage, price: int, now: float, nothing_reserved: bool = False
+) -> dict[str, float]:
+    """Return for each limit how many seconds a job started now may run under it."""
+    kept = 0 if nothing_reserved else 1
+    walltime_s = usage.walltime_s_used + kept * usage.walltime_s_reserved
+    left = {"walltime": envelope.max_walltime_s - walltime_s}
+    if envelope.max_micro_usd is not None and price:
+        spent = usage.micro_usd_used + kept * usage.micro_usd_reserved
+        left["cost"] = 60.0 * ((envelope.max_micro_usd - spent) // price) - OVERHEAD_S
+    if envelope.max_elapsed_s is not None:
+        since = now if usage.first_submitted_at is None else usage.first_submitted_at
+        left["elapsed"] = since + envelope.max_elapsed_s - now
+    # In this order, NaN becomes zero: what cannot be determined leaves nothing.
+    return {kind: max(0.0, seconds) for kind, seconds in left.items()}
+
+
+def _in_flight(usage: Usage) -> bool:
+    return usage.in_flight > 0 or usage.jobs_reserved > 0
+
+
+def _refusal(kind: str, sentence: str, key: str, waits: bool) -> Refusal:
+    hint = _WAIT_HINT if waits else _RAISE_HINT.format(key=key)
+    return Refusal(kind=kind, sentence=sentence, hint=hint, waits=waits)
+
+
+def _grant(envelope: Envelope, usage: Usage, price: int, now: float) -> Grant:
+    left = min(_time_left(envelope, usage, price, now).values())
+    timeout_s = min(envelope.max_timeout_s, left)
+    minutes = prices.started_minutes(timeout_s + OVERHEAD_S)
+    return Grant(
+        timeout_s=timeout_s,
+        minutes=minutes,
+        micro_usd=minutes * price,
+        clipped=timeout_s + _TOLERANCE_S < envelope.max_timeout_s,
     )
 
 
 def widened(old: Envelope, new: Envelope) -> list[str]:
-    """Return one sentence for every limit that `new` widens; none when `old` covers it."""
-    found = []
-    for key, was, now, text in (
-        ("max_jobs", old.max_jobs, new.max_jobs, str),
-        ("max_walltime", old.max_walltime_s, new.max_walltime_s, format_duration),
-        ("max_timeout", old.max_timeout_s, new.max_timeout_s, format_duration),
-        ("max_cost", old.max_micro_usd, new.max_micro_usd, format_usd),
-        ("max_elapsed", old.max_elapsed_s, new.max_elapsed_s, format_duration),
-        ("max_parallel", old.max_parallel, new.max_parallel, str),
-    ):
-        if (_NEVER if now is None else now) > (_NEVER if was is None else was):
-            shown = "no limit" if now is None else text(now)  # type: ignore[arg-type]
-            found.append(f"{key} rises from {text(was)} to {shown}.")  # type: ignore[arg-type]
-    found += _widened_sets(old, new)
-    return found
+    """Say, one sentence a limit, where a new envelope allows more than the old one.
 
-
-def _widened_sets(old: Envelope, new: Envelope) -> list[str]:
-    found = []
-    added = [each for each in new.allowed_flavors if each not in old.allowed_flavors]
-    if old.allowed_flavors and not new.allowed_flavors:
-        found.append("allowed_flavors no longer names any flavor.")
-    elif added and (old.allowed_flavors or new.allowed_flavors):
-        found.append(f"allowed_flavors gains {', '.join(added)}.")
+    Returns:
+        Sentences; none when whoever approved the old envelope has approved the new one.
+    """
+    sentences = [
+        f"{key} goes from {_shown(key, before)} to {_shown(key, after)}"
+        for key, before, after in _limits(old, new)
+        if before is not None and (after is None or after > before)
+    ]
+    added = [name for name in new.allowed_flavors if name not in old.allowed_flavors]
+    if added:
+        sentences.append(f"allowed_flavors gains {', '.join(added)}")
     if new.allow_deletes and not old.allow_deletes:
-        found.append("allow_deletes is switched on.")
-    return found
+        sentences.append("allow_deletes goes from false to true")
+    return sentences
+
+
+def _limits(old: Envelope, new: Envelope) -> list[tuple[str, float | None, float | None]]:
+    return [
+        ("max_jobs", old.max_jobs, new.max_jobs),
+        ("max_walltime", old.max_walltime_s, new.max_walltime_s),
+        ("max_cost", old.max_micro_usd, new.max_micro_usd),
+        ("max_elapsed", old.max_elapsed_s, new.max_elapsed_s),
+        ("max_timeout", old.max_timeout_s, new.max_timeout_s),
+        ("max_parallel", old.max_parallel, new.max_parallel),
+    ]
+
+
+def _shown(key: str, value: float | None) -> str:
+    if value is None:
+        return "no limit"
+    if key == "max_cost":
+        return prices.format_usd(int(value))
+    return str(value) if key in ("max_jobs", "max_parallel") else prices.format_duration(value)
 
 
 def worst_case(
     envelope: Envelope, micro_usd_per_minute: int | None
 ) -> tuple[int, float, int | None]:
-    """Return the most that the envelope can cost: jobs, running seconds, micro-dollars.
+    """Return the most that an envelope can cost: jobs, seconds of run time, micro-dollars.
 
-    The money is None where neither a price nor max_cost bounds it.
+    Args:
+        envelope: The limits.
+        micro_usd_per_minute: Price of the dearest allowed flavor; None when it is not known.
+
+    Returns:
+        Money is None when neither a price nor max_cost bounds it. Each job is reckoned with the
+        overhead that its reservation holds, so no sequence of jobs can cost more.
     """
-    seconds = min(envelope.max_walltime_s, envelope.max_jobs * envelope.max_timeout_s)
-    bounds = [] if envelope.max_micro_usd is None else [envelope.max_micro_usd]
-    if micro_usd_per_minute is not None:
-        # Every job may begin one minute more than it runs, and its start-up is paid too.
-        minutes = seconds / 60 + envelope.max_jobs * (SLACK_S / 60 + 1)
-        bounds.append(int(minutes * micro_usd_per_minute) + (1 if micro_usd_per_minute else 0))
-    return envelope.max_jobs, seconds, min(bounds) if bounds else None
+    jobs, most = envelope.max_jobs, envelope.max_micro_usd
+    seconds = min(envelope.max_walltime_s, jobs * envelope.max_timeout_s)
+    if micro_usd_per_minute is None:
+        return jobs, seconds, most
+    one = prices.started_minutes(envelope.max_timeout_s + OVERHEAD_S)
+    together = prices.started_minutes(seconds) + jobs * (1 + OVERHEAD_S // 60)
+    cost = min(jobs * one, together) * micro_usd_per_minute
+    return jobs, seconds, cost if most is None else min(cost, most)
