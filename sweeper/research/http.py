@@ -53,7 +53,15 @@ _ATTEMPTS = 5
 _ATTEMPTS_AT_SILENCE = 2
 _ATTEMPTS_AT_NONSENSE = 2
 _REDIRECTS = 5
-_KEPT_HEADERS = ("content-type", "content-length", "link", "x-linked-size", "x-repo-commit")
+_KEPT_HEADERS = (
+    "content-type",
+    "content-length",
+    "content-encoding",
+    "content-range",
+    "link",
+    "x-linked-size",
+    "x-repo-commit",
+)
 
 
 class Client:

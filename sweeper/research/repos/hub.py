@@ -96,10 +96,12 @@ def read(client: Client, repo: Repo, revision: str, path: str, start: int) -> Re
     headers = {"Accept": "*/*"} | ({"Range": f"bytes={start}-"} if start else {})
     address = f"{repo.page}/resolve/{quote(revision, safe='')}/{quote(path)}"
     request = Request(HUB, address, headers=headers, content=True, max_bytes=TEXT_BYTES, cut=True)
-    return client.fetch(request, _bytes)
+    return client.fetch(request, lambda answer: _bytes(answer, start))
 
 
-def _bytes(answer: Response) -> Response:
+def _bytes(answer: Response, start: int) -> Response:
+    if start and not answer.headers.get("content-range", "").startswith(f"bytes {start}-"):
+        raise StrangeAnswerError(f"The Hub did not send the file from byte {start} on.")
     length = answer.headers.get("content-length", "")
     if not answer.cut and length.isdigit() and "content-encoding" not in answer.headers:
         due = int(length)

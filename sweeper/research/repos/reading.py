@@ -9,7 +9,6 @@ from sweeper.research.answer import Answer
 from sweeper.research.answer import More
 from sweeper.research.answer import Result
 from sweeper.research.answer import short
-from sweeper.research.faults import NotFoundError
 from sweeper.research.http import Client
 from sweeper.research.repos import hub
 from sweeper.research.repos.hub import Repo
@@ -155,8 +154,6 @@ def pr_get(client: Client, args: argparse.Namespace) -> Answer:
     """Return one pull request with events and difference."""
     repo = repo_of(args)
     found = hub.discussion(client, repo, args.num)
-    if args.only_pull_requests and not found["is_pull_request"]:
-        raise NotFoundError(f"#{args.num} of {repo} is a discussion, not a pull request.")
     return Answer({"repo": str(repo), **found}, [HUB.title])
 
 
