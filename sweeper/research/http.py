@@ -320,7 +320,10 @@ class Client:
                 self._judge(request, raw, answer)
                 return answer, raw.status_code
         except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
-            raise NotSentError(f"{title} cannot be reached ({_cause(exc)}).") from exc
+            raise NotSentError(
+                f"{title} cannot be reached ({_cause(exc)}).",
+                hint=f"Check the connection; {request.service.variable} names its address.",
+            ) from exc
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as exc:
             raise UsageError(f"This is no address that can be asked: {url}.") from exc
         except httpx.HTTPError as exc:

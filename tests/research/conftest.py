@@ -1,0 +1,186 @@
+"""Every service as a loopback double, a clean environment, and a clock that is moved."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweeper.research import door
+from sweeper.research.datasets.script import INSPECT_DATASET
+from sweeper.research.docs.script import HF_DOCS
+from sweeper.research.door import Script
+from sweeper.research.github.script import GITHUB_SCRIPT
+from sweeper.research.pace import Clock
+from sweeper.research.papers.script import PAPERS
+from sweeper.research.repos.script import HF_REPO
+from tests.doubles.services import code
+from tests.doubles.services import pages
+from tests.doubles.services import repositories
+from tests.doubles.services import scholar
+from tests.doubles.services import viewer
+from tests.doubles.services.loopback import Double
+
+SCRIPTS = {
+    script.name.removesuffix(".py"): script
+    for script in (PAPERS, HF_DOCS, INSPECT_DATASET, GITHUB_SCRIPT, HF_REPO)
+}
+_CLEARED = (
+    "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "S2_API_KEY", "SEMANTIC_SCHOLAR_API_KEY", "GH_TOKEN",
+    "GITHUB_TOKEN", "OPENALEX_MAILTO", "HF_HUB_DISABLE_IMPLICIT_TOKEN", "SWEEPER_DEBUG",
+)  # fmt: skip
+
+
+class MovedClock(Clock):
+    """A clock whose sleep moves it and takes no time."""
+
+    def __init__(self) -> None:
+        self.moved_s = 0.0
+        self.sleeps: list[float] = []
+
+    def now(self) -> float:
+        return time.time() + self.moved_s
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.moved_s += seconds
+
+
+@dataclass
+class World:
+    """All doubles, and what stands behind two of them."""
+
+    s2: Double
+    openalex: Double
+    arxiv: Double
+    ar5iv: Double
+    viewer: Double
+    github: Double
+    gradio: Double
+    hub: Double
+    storage: Double
+    code: code.GitHub
+    repos: repositories.Hub
+
+    def all(self) -> list[Double]:
+        return [item for item in vars(self).values() if isinstance(item, Double)]
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "HF_ENDPOINT": self.hub.url,
+            "SWEEPER_S2_URL": self.s2.url,
+            "SWEEPER_OPENALEX_URL": self.openalex.url,
+            "SWEEPER_ARXIV_URL": self.arxiv.url,
+            "SWEEPER_AR5IV_URL": self.ar5iv.url,
+            "SWEEPER_DATASETS_SERVER_URL": self.viewer.url,
+            "SWEEPER_GITHUB_URL": self.github.url,
+            "SWEEPER_GRADIO_URL": self.gradio.url,
+        }
+
+
+@pytest.fixture(scope="session")
+def doubles() -> Iterator[dict[str, Any]]:
+    """The servers, started once."""
+    github, hub = code.GitHub(), repositories.Hub()
+    world = World(
+        Double(scholar.scholar),
+        Double(scholar.openalex),
+        Double(pages.arxiv),
+        Double(pages.ar5iv),
+        Double(viewer.viewer),
+        Double(github),
+        Double(pages.gradio),
+        Double(hub),
+        Double(hub.store),
+        github,
+        hub,
+    )
+    yield {"world": world}
+    for double in world.all():
+        double.close()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> MovedClock:
+    """The clock of every client in this test."""
+    moved = MovedClock()
+    monkeypatch.setattr(Clock, "now", lambda self: moved.now.__func__(moved))
+    monkeypatch.setattr(Clock, "sleep", lambda self, seconds: MovedClock.sleep(moved, seconds))
+    monkeypatch.setattr(MovedClock, "now", lambda self: time.time() + moved.moved_s)
+    return moved
+
+
+@pytest.fixture
+def world(
+    doubles: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clock: MovedClock
+) -> World:
+    """The doubles, as new, named in a clean environment; the current folder is empty."""
+    found: World = doubles["world"]
+    for double in found.all():
+        double.log.clear()
+        double.faults.clear()
+        double.spoil = None
+    found.code.__init__()  # type: ignore[misc]
+    found.repos.__init__()  # type: ignore[misc]
+    found.repos.base, found.repos.storage_url = found.hub.url, found.storage.url
+    for name in _CLEARED:
+        monkeypatch.delenv(name, raising=False)
+    for name, url in found.environment().items():
+        monkeypatch.setenv(name, url)
+    monkeypatch.setenv("SWEEPER_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return found
+
+
+@dataclass
+class Done:
+    """What one call of a script did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def result(self) -> Any:
+        return self.document["result"]
+
+
+class Caller:
+    """Calls scripts in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, script: str, *words: str) -> Done:
+        self._capsys.readouterr()
+        code_ = door.main(SCRIPTS[script], list(words))
+        captured = self._capsys.readouterr()
+        return Done(code_, captured.out, captured.err)
+
+    def json(self, script: str, *words: str) -> Any:
+        """Call with `--json`, expect success, and return the document."""
+        done = self(script, *words, "--json")
+        assert done.code == 0, done.err
+        return done.document
+
+
+@pytest.fixture
+def call(world: World, capsys: pytest.CaptureFixture[str]) -> Caller:
+    """Calls a script in a world of doubles."""
+    return Caller(capsys)
+
+
+def schema_of(script: Script) -> Any:
+    return json.loads((door.SCHEMAS / script.schema).read_text(encoding="utf-8"))
