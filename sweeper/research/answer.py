@@ -89,30 +89,34 @@ def tokens(text: str) -> int:
 
 
 def pages(text: str, max_tokens: int) -> list[str]:
-    """Cut a text at line ends into pages of at most `max_tokens`."""
+    """Cut a text into pages of at most `max_tokens`: at line ends, long lines at words."""
     room = max(50, max_tokens)
     found: list[str] = []
     lines: list[str] = []
-    used = 0
-    for line in _short_lines(text, room):
+    left = room
+    waiting = text.split("\n")
+    waiting.reverse()
+    while waiting:
+        line = waiting.pop()
         cost = tokens(line)
-        if lines and used + cost > room:
+        if cost > left and (cost > room // 4 or not lines):
+            line, rest = _split(line, left)
+            waiting += [rest] if rest else []
+            cost = tokens(line)
+        if lines and cost > left:
             found.append("\n".join(lines))
-            lines, used = [], 0
+            lines, left = [], room
         lines.append(line)
-        used += cost
+        left -= cost
     return [*found, "\n".join(lines)]
 
 
-def _short_lines(text: str, room: int) -> list[str]:
-    lines: list[str] = []
-    for line in text.split("\n"):
-        while tokens(line) > room:
-            cut = max(20, len(line) * (room - 2) // tokens(line))
-            lines.append(line[:cut])
-            line = line[cut:]
-        lines.append(line)
-    return lines
+def _split(line: str, room: int) -> tuple[str, str]:
+    """Split a line that is too long, at a word if one ends near enough."""
+    cut = max(20, len(line) * max(1, room - 2) // tokens(line))
+    space = line.rfind(" ", cut // 2, cut)
+    cut = space if space > 0 else cut
+    return line[:cut], line[cut:].lstrip(" ")
 
 
 def fence(text: str, source: str) -> str:

@@ -334,7 +334,7 @@ def _feet(
 ) -> list[str]:
     lines = []
     if count > args.page:
-        more = More(f"page {args.page + 1} of {count}", {"--page": str(args.page + 1)})
+        more = More("Next", {"--page": str(args.page + 1)})
         lines.append(f"Page {args.page} of {count}. {_way(script, argv, more)}")
     elif count > 1:
         lines.append(f"Page {args.page} of {count}, the last.")

@@ -26,7 +26,7 @@ _LABELS = ("class_label", "bool", "string_label")
 
 
 def _answer(result: Result, *samples: Sample) -> Answer:
-    notes = [f"Read: {sample.coverage()}." for sample in samples]
+    notes = [f"Based on {sample.coverage()}." for sample in samples]
     return Answer(result, [DATASETS_SERVER.title], notes)
 
 
@@ -134,7 +134,7 @@ def samples(client: Client, args: argparse.Namespace) -> Answer:
     if found.total is not None and end < found.total:
         answer.more.append(More(f"rows from {end} of {found.total}", {"--offset": str(end)}))
     if found.total is None:
-        answer.notes.append(f"Read: {found.coverage()}.")
+        answer.notes.append(f"Based on {found.coverage()}.")
     return answer
 
 
@@ -288,7 +288,7 @@ def report(client: Client, args: argparse.Namespace) -> Answer:
     answer = status(client, args)
     answer.result["splits"] = _part(answer, "split sizes", lambda: splits(client, args))
     sample = _sampled(client, args)
-    answer.notes.append(f"Read: {sample.coverage()}.")
+    answer.notes.append(f"Based on {sample.coverage()}.")
     answer.result |= {
         **_where(sample.split),
         "columns": dict(sample.features),

@@ -278,7 +278,7 @@ def show_pages(result: Result) -> str:
     if not isinstance(pages, list) or not pages:
         return f"No page of {result['library']} matches {result['query']!r}."
     start = result["offset"] if isinstance(result["offset"], int) else 0
-    parts = [f"{result['total']} pages; read one with: hf_docs.py fetch URL"]
+    parts = [f"Pages: {result['total']}. Read one with: hf_docs.py fetch URL"]
     for index, page in enumerate(pages):
         parts.append(f"{start + index + 1}. {page['title']}\n   {page['url']}")
         if page["glimpse"]:
