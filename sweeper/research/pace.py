@@ -96,7 +96,8 @@ class Pace:
         with self._transaction() as connection:
             now = self._clock.now()
             empty_at, sent_at, shut_until = _row(connection, bucket)
-            sent_at = min(sent_at, now)
+            if sent_at > now:  # a clock was set back
+                sent_at = 0.0
             turn = max(now, sent_at + gap_s, shut_until)
             _refuse_after(deadline, turn, now, bucket)
             if turn <= now:

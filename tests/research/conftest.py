@@ -160,14 +160,24 @@ class Done:
 class Caller:
     """Calls scripts in this process."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, root: Path
+    ) -> None:
         self._capsys = capsys
+        self._monkeypatch = monkeypatch
+        self._root = root
+        self._count = 0
 
     def __call__(self, script: str, *words: str) -> Done:
         self._capsys.readouterr()
         code_ = door.main(SCRIPTS[script], list(words))
         captured = self._capsys.readouterr()
         return Done(code_, captured.out, captured.err)
+
+    def fresh_cache(self) -> None:
+        """Forget what was kept and how busy the services were."""
+        self._count += 1
+        self._monkeypatch.setenv("SWEEPER_CACHE_DIR", str(self._root / f"cache{self._count}"))
 
     def json(self, script: str, *words: str) -> Any:
         """Call with `--json`, expect success, and return the document."""
@@ -177,9 +187,14 @@ class Caller:
 
 
 @pytest.fixture
-def call(world: World, capsys: pytest.CaptureFixture[str]) -> Caller:
+def call(
+    world: World,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Caller:
     """Calls a script in a world of doubles."""
-    return Caller(capsys)
+    return Caller(capsys, monkeypatch, tmp_path)
 
 
 def schema_of(script: Script) -> Any:

@@ -23,7 +23,7 @@ def repo_of(args: argparse.Namespace) -> Repo:
 def files_list(client: Client, args: argparse.Namespace) -> Answer:
     """Return a repository's files."""
     repo = repo_of(args)
-    entries = hub.tree(client, repo, args.revision, args.path, deep=True)
+    entries = hub.tree(client, repo, args.revision, args.path or "", deep=True)
     files = [entry for entry in entries if entry["type"] == "file"]
     if args.glob:
         files = [e for e in files if fnmatch.fnmatchcase(str(e["path"]), args.glob)]

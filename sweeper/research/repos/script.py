@@ -71,7 +71,7 @@ def _revision(parser: Parser) -> None:
 
 def _list(parser: Parser) -> None:
     _revision(parser)
-    parser.add_argument("--path", type=_path, default="", help="only below this folder")
+    parser.add_argument("--path", type=_path, help="only below this folder")
     parser.add_argument("--glob", help="only paths that match, e.g. '*.safetensors'")
     add_limit(parser, 100, 1000)
     add_offset(parser)

@@ -201,10 +201,10 @@ class Hub:
                 raise Refused(400, line["key"])
         commit = hashlib.sha1(seen.body).hexdigest()
         repo.commits[commit] = files
-        answer = {"commitUrl": f"{self.base}/x/commit/{commit}", "commitOid": commit}
+        answer = {"commitUrl": f"{self.base}/me/x/commit/{commit}", "commitOid": commit}
         if "create_pr" in seen.query:
             repo.discussions.append(_talk(len(repo.discussions) + 1, "From a commit", True))
-            answer["pullRequestUrl"] = f"{self.base}/x/y/discussions/{len(repo.discussions)}"
+            answer["pullRequestUrl"] = f"{self.base}/me/x/discussions/{len(repo.discussions)}"
         else:
             repo.branches[revision] = commit
         return as_json(answer)
