@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -44,6 +45,8 @@ from sweeper.research.services import host_matches
 from sweeper.research.services import origin
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 T = TypeVar("T")
@@ -258,6 +261,7 @@ class Client:
                     follow_redirects=False,
                     headers={"User-Agent": "ml-research-sweeper"},
                     limits=httpx.Limits(max_connections=8),
+                    verify=_tls(),
                 )
             return self._http
 
@@ -370,6 +374,14 @@ class Client:
         if isinstance(exc, BusyError) and exc.wait_s > 0:
             self.pace.shut(self._bucket(request), self.clock.now() + exc.wait_s)
         raise exc
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return the context of every connection; reading the certificates takes its time."""
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 class NotSentError(DownError):

@@ -6,15 +6,16 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from sweeper.research import door
 from sweeper.research.datasets.script import INSPECT_DATASET
 from sweeper.research.docs.script import HF_DOCS
-from sweeper.research.door import Script
 from sweeper.research.github.script import GITHUB_SCRIPT
 from sweeper.research.pace import Clock
 from sweeper.research.papers.script import PAPERS
@@ -197,5 +198,8 @@ def call(
     return Caller(capsys, monkeypatch, tmp_path)
 
 
-def schema_of(script: Script) -> Any:
-    return json.loads((door.SCHEMAS / script.schema).read_text(encoding="utf-8"))
+@cache
+def validator(name: str) -> Draft202012Validator:
+    """Return the validator of a script's documents."""
+    text = (door.SCHEMAS / SCRIPTS[name].schema).read_text(encoding="utf-8")
+    return Draft202012Validator(json.loads(text))

@@ -14,7 +14,7 @@ from tests.doubles.services import repositories
 from tests.research.conftest import SCRIPTS
 from tests.research.conftest import Caller
 from tests.research.conftest import World
-from tests.research.conftest import schema_of
+from tests.research.conftest import validator
 
 P = "2106.09685"
 READS = [
@@ -99,7 +99,7 @@ def test_json_is_one_document_of_the_shipped_schema(
 
     document = call.json(*words)
 
-    jsonschema.validate(document, schema_of(SCRIPTS[words[0]]))
+    validator(words[0]).validate(document)
     assert " ".join(words[1:]).startswith(document["operation"])
 
 
@@ -148,7 +148,7 @@ def test_every_operation_has_a_case_here_and_a_place_in_the_schema(name: str) ->
         if words[0] == name and " ".join(words[1:]).startswith(operation)
     }
 
-    assert set(schema_of(SCRIPTS[name])["properties"]["operation"]["enum"]) == operations
+    assert set(validator(name).schema["properties"]["operation"]["enum"]) == operations
     assert operations - called <= {"recipes"}  # tests/research/test_recipes.py
 
 

@@ -123,22 +123,22 @@ class _Navigation(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.links: list[tuple[str, str]] = []
-        self._depth = 0
+        self.depth = 0
         self._href = ""
         self._words: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Enter the list, or a link in it."""
         values = dict(attrs)
-        if tag == "nav" and (self._depth or "flex-auto" in (values.get("class") or "")):
-            self._depth += 1
-        elif tag == "a" and self._depth:
+        if tag == "nav" and (self.depth or "flex-auto" in (values.get("class") or "")):
+            self.depth += 1
+        elif tag == "a" and self.depth:
             self._href, self._words = values.get("href") or "", []
 
     def handle_endtag(self, tag: str) -> None:
         """Leave the list, or a link in it."""
-        if tag == "nav" and self._depth:
-            self._depth -= 1
+        if tag == "nav" and self.depth:
+            self.depth -= 1
         elif tag == "a" and self._href:
             self.links.append((self._href, " ".join(" ".join(self._words).split())))
             self._href = ""
@@ -157,6 +157,8 @@ def _parse_navigation(answer: Response) -> list[Result]:
         url = urldefrag(urljoin(answer.url, href))[0].rstrip("/")
         if origin(url) == origin(answer.url):
             pages.setdefault(url, {"title": title or url.rsplit("/", 1)[-1], "url": url})
+    if parser.depth:
+        raise StrangeAnswerError("The documentation page came only in part.")
     if not pages:
         raise StrangeAnswerError(
             "The documentation page has no list of pages.",

@@ -56,7 +56,7 @@ def search(client: Client, args: argparse.Namespace) -> Answer:
         if args.source == "s2":
             raise
         return _openalex_search(client, args, filters, exc)
-    return _searched(args, filters, found.papers, found.total, S2.title)
+    return _searched(args, filters, found, S2.title)
 
 
 def _s2_search(client: Client, args: argparse.Namespace, filters: s2.Filters) -> s2.Found:
@@ -95,7 +95,7 @@ def _openalex_search(
         if away is None:
             raise
         raise neither(away, exc) from exc
-    answer = _searched(args, filters, found.papers, found.total, OPENALEX.title)
+    answer = _searched(args, filters, found, OPENALEX.title)
     if away is not None:
         answer.fallback = (
             f"OpenAlex stands in for Semantic Scholar ({away.message}) All filters are applied; "
@@ -119,7 +119,7 @@ def _hub_search(client: Client, args: argparse.Namespace, filters: s2.Filters) -
             hint="Leave --source out, or use --source openalex.",
         )
     found = [_from_hub(item) for item in hub.search(client, args.query, limit=args.limit)]
-    return _searched(args, filters, found[: args.limit], None, HUB.title)
+    return _searched(args, filters, s2.Found(found[: args.limit], None), HUB.title)
 
 
 def _from_hub(item: Result) -> Result:
@@ -134,11 +134,7 @@ def _from_hub(item: Result) -> Result:
 
 
 def _searched(
-    args: argparse.Namespace,
-    filters: s2.Filters,
-    papers: list[Result],
-    total: int | None,
-    source: str,
+    args: argparse.Namespace, filters: s2.Filters, found: s2.Found, source: str
 ) -> Answer:
     applied: Result = {
         "since": filters.since,
@@ -150,11 +146,15 @@ def _searched(
     result: Result = {
         "query": args.query,
         "filters": applied,
-        "total": total,
+        "total": found.total,
         "offset": args.offset,
-        "papers": papers,
+        "papers": found.papers,
     }
-    return Answer(result, [source], more=following(args, len(papers), total))
+    left_out = f"{found.untitled} papers without a title were left out."
+    shown = len(found.papers) + found.untitled
+    answer = Answer(result, [source], more=following(args, shown, found.total))
+    answer.notes += [left_out] if found.untitled else []
+    return answer
 
 
 def following(args: argparse.Namespace, shown: int, total: int | None) -> list[More]:

@@ -19,6 +19,7 @@ from sweeper.research.papers.finding import neither
 from sweeper.research.papers.record import arxiv_id
 from sweeper.research.papers.record import line
 from sweeper.research.papers.record import without_version
+from sweeper.research.papers.semantic_scholar import Edges
 from sweeper.research.services import OPENALEX
 from sweeper.research.services import S2
 
@@ -36,26 +37,26 @@ def citation_graph(client: Client, args: argparse.Namespace) -> Answer:
     year = int(stamp(client.clock.now())[:4])
     answer = Answer({"arxiv_id": arxiv, "ranking": RANKING}, [])
     for direction in directions:
-        edges, more = _edges(client, arxiv, direction, args, answer)
-        ranked = sorted(edges, key=lambda edge: -score(edge, year))
+        edges = _edges(client, arxiv, direction, args, answer)
+        ranked = sorted(edges.papers, key=lambda edge: -score(edge, year))
         for edge in ranked:
             edge["score"] = round(score(edge, year), 2)
         shown = ranked[args.offset : args.offset + args.limit]
         answer.result[direction] = {
-            "read": len(edges),
-            "all_read": not more,
+            "read": len(ranked),
+            "all_read": not edges.more,
             "offset": args.offset,
             "papers": shown,
         }
-        _say_what_is_left(answer, direction, args, len(edges), more, len(shown))
+        _say_what_is_left(answer, direction, args, edges, len(shown))
     return answer
 
 
 def _edges(
     client: Client, arxiv: str, direction: str, args: argparse.Namespace, answer: Answer
-) -> tuple[list[Result], bool]:
+) -> Edges:
     try:
-        found = s2.edges(client, arxiv, direction, most=args.scan, say=direction)
+        found = s2.edges(client, arxiv, direction, most=args.scan)
     except AWAY as exc:
         found = _openalex_edges(client, arxiv, direction, args.scan, exc)
         answer.fallback = (
@@ -71,7 +72,7 @@ def _edges(
 
 def _openalex_edges(
     client: Client, arxiv: str, direction: str, most: int, away: ResearchError
-) -> tuple[list[Result], bool]:
+) -> Edges:
     try:
         return openalex.edges(client, arxiv, direction, most=most)
     except ResearchError as exc:
@@ -84,13 +85,15 @@ def _once(names: list[str], name: str) -> None:
 
 
 def _say_what_is_left(
-    answer: Answer, direction: str, args: argparse.Namespace, read: int, more: bool, shown: int
+    answer: Answer, direction: str, args: argparse.Namespace, edges: Edges, shown: int
 ) -> None:
-    end = args.offset + shown
+    end, read = args.offset + shown, len(edges.papers)
     if end < read:
         options = {"--offset": str(end), "--direction": direction}
         answer.more.append(More(f"{direction} from {end + 1} of {read}", options))
-    if more:
+    if edges.untitled:
+        answer.notes.append(f"{edges.untitled} {direction} without a title were left out.")
+    if edges.more:
         answer.notes.append(
             f"Only {read} {direction} were read and ranked; there are more (--scan reads further)."
         )

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from dataclasses import field
 from html.parser import HTMLParser
 
+from sweeper.research.faults import StrangeAnswerError
+
 _VOID = frozenset(
     [
         "area",
@@ -121,6 +123,10 @@ class _Tree(HTMLParser):
         self.root = Node("root")
         self._open = [self.root]
 
+    def open_tags(self) -> set[str]:
+        """Return the elements that were not closed."""
+        return {node.tag for node in self._open}
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Open an element."""
         node = Node(tag, {name: value or "" for name, value in attrs})
@@ -145,10 +151,16 @@ class _Tree(HTMLParser):
 
 
 def read(html: str) -> Paper:
-    """Return the paper in `html`; without sections if it is none of LaTeXML's."""
+    """Return the paper in `html`; without sections if it is none of LaTeXML's.
+
+    Raises:
+        StrangeAnswerError: It ends in the middle.
+    """
     tree = _Tree()
     tree.feed(html)
     tree.close()
+    if tree.open_tags() & {"article", "section", "table", "h1", "h2", "h3"}:
+        raise StrangeAnswerError("The page came only in part.")
     reader = _Reader()
     reader.walk(tree.root, "")
     return reader.finish()

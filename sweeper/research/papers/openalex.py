@@ -18,6 +18,7 @@ from sweeper.research.messages import Request
 from sweeper.research.papers.record import arxiv_id_or_none
 from sweeper.research.papers.record import day
 from sweeper.research.papers.record import paper
+from sweeper.research.papers.semantic_scholar import Edges
 from sweeper.research.papers.semantic_scholar import Filters
 from sweeper.research.papers.semantic_scholar import Found
 from sweeper.research.services import OPENALEX
@@ -84,12 +85,12 @@ def _single(value: object) -> Result:
     return found
 
 
-def edges(client: Client, arxiv: str, direction: str, *, most: int) -> tuple[list[Result], bool]:
+def edges(client: Client, arxiv: str, direction: str, *, most: int) -> Edges:
     """Return works that cite a paper, or that it cites, the most cited first."""
     asked = Request(OPENALEX, f"/works/doi:10.48550/arXiv.{arxiv}", age_s=_DAY_S)
     work, cited = client.json(asked, _links)
     if direction == "references" and not cited:
-        return [], False
+        return Edges([], False, 0)
     cut = cited[:100]  # as many ids as one filter takes
     text = f"cites:{work}" if direction == "citations" else f"openalex:{'|'.join(cut)}"
     params: dict[str, str | int | float | None] = {
@@ -99,9 +100,10 @@ def edges(client: Client, arxiv: str, direction: str, *, most: int) -> tuple[lis
         "mailto": os.environ.get("OPENALEX_MAILTO") or None,
     }
     found = client.json(Request(OPENALEX, "/works", params, age_s=_DAY_S), _works)
-    more = len(cited) > len(cut) or (found.total or 0) > len(found.papers)
+    read = len(found.papers) + found.untitled
+    more = len(cited) > len(cut) or (found.total or 0) > read
     blank: Result = {"is_influential": None, "intents": [], "contexts": []}
-    return [{**item, **blank} for item in found.papers], more
+    return Edges([{**item, **blank} for item in found.papers], more, found.untitled)
 
 
 def _links(value: object) -> tuple[str, list[str]]:
@@ -115,7 +117,8 @@ def _works(value: object) -> Found:
     found = [_work(item) for item in answer.records("results")]
     meta = answer.record_or_none("meta")
     total = meta.whole_or_none("count") if meta else None
-    return Found([item for item in found if item is not None], total)
+    papers = [item for item in found if item is not None]
+    return Found(papers, total, len(found) - len(papers))
 
 
 def _work(work: Fields) -> Result | None:

@@ -90,10 +90,27 @@ class Found:
     Attributes:
         papers: The papers.
         total: How many there are in all, as the service estimates; None if it does not say.
+        untitled: How many were left out because the service has no title for them.
     """
 
     papers: list[Result]
     total: int | None
+    untitled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Neighbours of a paper in the citation graph.
+
+    Attributes:
+        papers: The neighbours.
+        more: Whether there are more than were read.
+        untitled: How many were left out because the service could not resolve them.
+    """
+
+    papers: list[Result]
+    more: bool
+    untitled: int
 
 
 def search(
@@ -173,19 +190,16 @@ def _details(value: object) -> Result:
     }
 
 
-def edges(
-    client: Client, arxiv: str, direction: str, *, most: int, say: str
-) -> tuple[list[Result], bool]:
-    """Return a paper's citations or references, and whether there are more than `most`.
+def edges(client: Client, arxiv: str, direction: str, *, most: int) -> Edges:
+    """Return a paper's citations or references.
 
     Args:
         client: Asks.
         arxiv: The paper.
         direction: "citations" or "references".
         most: How many are read at most.
-        say: What progress calls it.
     """
-    found: list[Result] = []
+    found: list[Result | None] = []
     offset: int | None = 0
     while offset is not None and len(found) < most:
         asked = Request(
@@ -198,11 +212,13 @@ def edges(
         )
         page, offset = client.json(asked, lambda value: _edges(value, direction))
         found += page
-        client.say(f"{say}: {len(found)} read")
-    return found[:most], offset is not None or len(found) > most
+        client.say(f"{direction}: {len(found)} read")
+    more = offset is not None or len(found) > most
+    papers = [item for item in found[:most] if item is not None]
+    return Edges(papers, more, len(found[:most]) - len(papers))
 
 
-def _edges(value: object, direction: str) -> tuple[list[Result], int | None]:
+def _edges(value: object, direction: str) -> tuple[list[Result | None], int | None]:
     answer = Fields(value, direction)
     if answer.raw("data") is None and "citingPaperInfo" in answer:
         raise StrangeAnswerError(
@@ -214,7 +230,7 @@ def _edges(value: object, direction: str) -> tuple[list[Result], int | None]:
     following = answer.whole_or_none("next")
     if following is not None and following <= (answer.whole_or_none("offset") or 0):
         raise StrangeAnswerError(f"Semantic Scholar pages the {direction} in a circle.")
-    return [item for item in found if item is not None], following
+    return found, following
 
 
 def _edge(item: Fields, end: str) -> Result | None:
