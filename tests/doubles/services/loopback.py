@@ -103,7 +103,7 @@ class Double:
         try:
             found = self._answer(seen)
         except Refused as exc:
-            return exc.reply
+            found = exc.reply
         return self.spoil(seen, found) if self.spoil else found
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
