@@ -10,15 +10,18 @@ lock leaves nothing behind.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sweeper.errors import StateError
 from sweeper.research.cache import folder
 from sweeper.research.faults import BusyError
 from sweeper.research.services import Rate
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _SLACK_S = 900.0
 _TABLE = """CREATE TABLE IF NOT EXISTS pace (
@@ -106,6 +109,8 @@ class Pace:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        import sqlite3  # an answer from disk needs none
+
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             connection = sqlite3.connect(self._path, timeout=30, isolation_level=None)

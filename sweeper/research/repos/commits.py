@@ -43,6 +43,7 @@ class Upload:
 
 
 def _api(client: Client) -> HfApi:
+    # Read when the library is first imported, so before anything else of it.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     from huggingface_hub import HfApi
     from huggingface_hub import constants
@@ -62,9 +63,9 @@ def upload(
         WriteUnknownError: The commit may have happened.
         ResearchError: It did not.
     """
+    api = _api(client)
     from huggingface_hub import CommitOperationAdd
 
-    api = _api(client)
     operations = [CommitOperationAdd(item.path, str(item.local)) for item in uploads]
     size = sum(item.local.stat().st_size for item in uploads)
     client.say(f"uploading {len(uploads)} files, {size:,} bytes, to {repo}")
@@ -199,10 +200,11 @@ def delete(
     client: Client, repo: Repo, paths: list[str], *, revision: str, message: str, pr: bool
 ) -> Result:
     """Commit the deletion of files and return the commit, verified."""
+    api = _api(client)
     from huggingface_hub import CommitOperationDelete
 
     operations = [CommitOperationDelete(path, is_folder=False) for path in paths]
-    info = _commit(_api(client), repo, operations, revision, message, pr)
+    info = _commit(api, repo, operations, revision, message, pr)
     try:
         left = {str(entry["path"]) for entry in hub.tree(client, repo, info.oid, "", deep=True)}
     except ResearchError:
