@@ -7,6 +7,9 @@ SweeperError
     ├── ForbiddenError         credentials are missing or do not suffice
     ├── BusyError              a rate limit: carries how long to wait
     ├── DownError              the service is away or broken
+    │   ├── NotSentError           no connection came about: nothing happened
+    │   └── SilentError            it took too long
+    ├── ConflictError          it is there already, or changed meanwhile
     ├── StrangeAnswerError     an answer came, but not one that can be trusted
     └── WriteUnknownError      the answer to a write was lost: it may have happened
 """
@@ -58,6 +61,20 @@ class DownError(ResearchError):
     """The service is away or broken."""
 
     code = "unavailable"
+
+
+class NotSentError(DownError):
+    """No connection came about, so nothing can have happened."""
+
+
+class SilentError(DownError):
+    """The service took too long."""
+
+
+class ConflictError(ResearchError):
+    """What was to be made is there already, or changed meanwhile."""
+
+    code = "conflict"
 
 
 class StrangeAnswerError(ResearchError):

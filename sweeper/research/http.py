@@ -26,7 +26,9 @@ from sweeper.research.cache import key_of
 from sweeper.research.faults import BusyError
 from sweeper.research.faults import DownError
 from sweeper.research.faults import ForbiddenError
+from sweeper.research.faults import NotSentError
 from sweeper.research.faults import ResearchError
+from sweeper.research.faults import SilentError
 from sweeper.research.faults import StrangeAnswerError
 from sweeper.research.faults import UsageError
 from sweeper.research.faults import WriteUnknownError
@@ -42,6 +44,7 @@ from sweeper.research.services import LOOPBACK
 from sweeper.research.services import Accounts
 from sweeper.research.services import Rate
 from sweeper.research.services import host_matches
+from sweeper.research.services import knob
 from sweeper.research.services import origin
 
 if TYPE_CHECKING:
@@ -320,6 +323,8 @@ class Client:
             with self._connect().stream(
                 request.method, url, headers=headers, content=content, timeout=timeout
             ) as raw:
+                if (request.rate or request.service.rate).burst == 1:
+                    self.pace.arrived(self._bucket(request))
                 answer = self._read(request, raw)
                 self._judge(request, raw, answer)
                 return answer, raw.status_code
@@ -384,33 +389,5 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-class NotSentError(DownError):
-    """No connection came about, so nothing can have happened."""
-
-
-class SilentError(DownError):
-    """The service took too long."""
-
-
 def _cause(exc: Exception) -> str:
     return str(exc) or type(exc).__name__
-
-
-def knob(name: str, default: float) -> float:
-    """Return a positive number from the environment.
-
-    Raises:
-        UsageError: It is no positive number.
-    """
-    given = os.environ.get(name, "").strip()
-    if not given:
-        return default
-    try:
-        value = float(given)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < 86_400:
-        raise UsageError(
-            f"{name} should be a positive number of seconds, not {given!r}.", key=name
-        )
-    return value

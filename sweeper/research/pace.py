@@ -71,6 +71,16 @@ class Pace:
         while pause_s := self._confirm(bucket, rate, deadline):
             self._wait(pause_s)
 
+    def arrived(self, bucket: str) -> None:
+        """Note that a request has arrived, which may be later than its turn.
+
+        The next gap is counted from here: what counts is the service's clock, and a process may
+        be held up between its turn and its request.
+        """
+        with self._transaction() as connection:
+            empty_at, sent_at, shut_until = _row(connection, bucket)
+            _store(connection, bucket, empty_at, max(sent_at, self._clock.now()), shut_until)
+
     def shut(self, bucket: str, until: float) -> None:
         """Keep every process away from a bucket until `until`, as the service asked for."""
         with self._transaction() as connection:

@@ -239,6 +239,26 @@ def host_matches(host: str, patterns: tuple[str, ...]) -> bool:
     )
 
 
+def knob(name: str, default: float) -> float:
+    """Return a positive number from the environment.
+
+    Raises:
+        UsageError: It is no positive number.
+    """
+    given = os.environ.get(name, "").strip()
+    if not given:
+        return default
+    try:
+        value = float(given)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 86_400:
+        raise UsageError(
+            f"{name} should be a positive number of seconds, not {given!r}.", key=name
+        )
+    return value
+
+
 def help_text() -> str:
     """Return the table of services for `--help`."""
     rows = [f"  {service.variable:<28} {service.title}, {service.default}" for service in ALL]

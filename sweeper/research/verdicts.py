@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 from sweeper.research.faults import BusyError
+from sweeper.research.faults import ConflictError
 from sweeper.research.faults import DownError
 from sweeper.research.faults import ForbiddenError
 from sweeper.research.faults import NotFoundError
@@ -63,12 +64,6 @@ def of_status(
     if status == 409:
         return ConflictError(f"{title} says it clashes with what is there{quote} (HTTP 409).")
     return ResearchError(f"{title} did not accept the request (HTTP {status}){quote}.")
-
-
-class ConflictError(ResearchError):
-    """What was to be made is there already, or changed meanwhile."""
-
-    code = "conflict"
 
 
 def reason(body: bytes) -> str:

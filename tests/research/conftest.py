@@ -45,9 +45,11 @@ class MovedClock(Clock):
         self.sleeps: list[float] = []
 
     def now(self) -> float:
+        """Return the moved time."""
         return time.time() + self.moved_s
 
     def sleep(self, seconds: float) -> None:
+        """Move the clock."""
         self.sleeps.append(seconds)
         self.moved_s += seconds
 
@@ -69,9 +71,11 @@ class World:
     repos: repositories.Hub
 
     def all(self) -> list[Double]:
+        """Return every server."""
         return [item for item in vars(self).values() if isinstance(item, Double)]
 
     def environment(self) -> dict[str, str]:
+        """Return the variables that point to the doubles."""
         return {
             "HF_ENDPOINT": self.hub.url,
             "SWEEPER_S2_URL": self.s2.url,
@@ -151,10 +155,12 @@ class Done:
 
     @property
     def document(self) -> Any:
+        """The JSON document on stdout."""
         return json.loads(self.out)
 
     @property
     def result(self) -> Any:
+        """The document's result."""
         return self.document["result"]
 
 
@@ -170,6 +176,7 @@ class Caller:
         self._count = 0
 
     def __call__(self, script: str, *words: str) -> Done:
+        """Call a script."""
         self._capsys.readouterr()
         code_ = door.main(SCRIPTS[script], list(words))
         captured = self._capsys.readouterr()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sweeper.research.datasets import audit
 from sweeper.research.datasets import fit
 from sweeper.research.datasets import viewer
+from sweeper.research.datasets.script import INSPECT_DATASET
 from sweeper.research.datasets.viewer import Row
 from sweeper.research.datasets.viewer import Sample
 from sweeper.research.datasets.viewer import Split
@@ -29,9 +30,7 @@ def sample(*rows: dict[str, Any], total: int | None = None, cut: tuple[str, ...]
     return Sample(SPLIT, kept, total or len(rows), dict.fromkeys(names, "string"))
 
 
-@pytest.mark.parametrize("operation", ["report", "status", "configs", "splits", "schema", "samples",
-                                       "statistics", "nulls", "duplicates", "balance", "chat",
-                                       "overlap", "fit"])  # fmt: skip
+@pytest.mark.parametrize("operation", [item.name for item in INSPECT_DATASET.operations])
 def test_a_data_set_that_does_not_exist_is_an_error_in_every_operation(
     operation: str, call: Caller
 ) -> None:

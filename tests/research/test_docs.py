@@ -87,8 +87,13 @@ def test_a_family_of_libraries_names_the_members_it_lacks(call: Caller, world: W
 
 def test_a_page_is_fetched_by_address_or_path(call: Caller, world: World) -> None:
     """Addresses of the Hub, its short name and bare paths lead to the same markdown."""
-    for name in ("trl/index", "/docs/trl/index", f"{world.hub.url}/docs/trl/index.md",
-                 "https://huggingface.co/docs/trl/index#setup", "https://hf.co/docs/trl/index"):  # fmt: skip
+    for name in (
+        "trl/index",
+        "/docs/trl/index",
+        f"{world.hub.url}/docs/trl/index.md",
+        "https://huggingface.co/docs/trl/index#setup",
+        "https://hf.co/docs/trl/index",
+    ):
         document = call.json("hf_docs", "fetch", name)
         assert document["result"]["title"] == "TRL"
     assert {seen.path for seen in world.hub.log} == {"/docs/trl/index.md"}

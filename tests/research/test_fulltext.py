@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,10 +108,8 @@ def test_html_becomes_text_that_keeps_figures() -> None:
 def test_any_html_is_read_or_refused(text: str, cut: int) -> None:
     """Damaged pages give a paper or one kind of error."""
     for html in (text, pages.PAPER_HTML[:cut] + text):
-        try:
-            latexml.read(html)
-        except fulltext.StrangeAnswerError as exc:
-            assert "in part" in exc.message
+        with contextlib.suppress(fulltext.StrangeAnswerError):
+            assert isinstance(latexml.read(html), latexml.Paper)
 
 
 def test_markdown_is_cut_at_its_headings() -> None:

@@ -77,6 +77,20 @@ def test_a_process_that_woke_late_does_not_crowd_the_next(tmp_path: Path) -> Non
     assert clock.time - late.time >= 1.0
 
 
+def test_a_request_that_was_held_up_after_its_turn_holds_up_the_next(tmp_path: Path) -> None:
+    """The gap is counted from when the service saw the request."""
+    clock = Hand()
+    pace = Pace(tmp_path, clock)
+    pace.take("s", Rate(1.0), 2e6)
+    clock.time += 0.7
+    pace.arrived("s")
+    seen = clock.time
+
+    pace.take("s", Rate(1.0), 2e6)
+
+    assert clock.time - seen >= 1.0
+
+
 def test_a_turn_after_the_deadline_is_refused_and_not_booked(tmp_path: Path) -> None:
     """Who cannot wait takes no turn from those who can."""
     clock = Hand()

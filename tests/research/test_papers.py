@@ -59,8 +59,9 @@ def test_openalex_stands_in_by_name_and_with_every_filter(
     """When Semantic Scholar is away the source is named, the reason given, no filter lost."""
     world.s2.spoil = lambda seen, reply: fault
 
-    words = ("papers", "search", "lora", "--since", "2020-05", "--until", "2021-02",
-             "--min-citations", "50", "--fields", "Computer Science", "--sort", "citations")  # fmt: skip
+    dates = ("--since", "2020-05", "--until", "2021-02", "--sort", "citations")
+    words = ("papers", "search", "lora", *dates, "--min-citations", "50",
+             "--fields", "Computer Science")  # fmt: skip
     document = call.json(*words)
 
     assert document["source"] == ["OpenAlex"]

@@ -147,8 +147,9 @@ def test_an_answer_from_disk_imports_no_heavy_package(world: World) -> None:
 def test_a_reader_that_goes_away_is_no_error(world: World) -> None:
     """`| head` ends quietly."""
     script = ROOT / "scripts" / "papers.py"
+    command = f"{sys.executable} {script} read 2106.09685 --all --max-tokens 90000 | :"
     done = subprocess.run(
-        ["/bin/sh", "-c", f"{sys.executable} {script} read 2106.09685 --all --max-tokens 90000 | :"],
+        ["/bin/sh", "-c", command],
         env={**os.environ, **world.environment()},
         capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from sweeper.research import generations
 from sweeper.research.answer import Answer
 from sweeper.research.answer import Result
+from sweeper.research.faults import ConflictError
 from sweeper.research.faults import ForbiddenError
 from sweeper.research.faults import NotFoundError
 from sweeper.research.faults import ResearchError
@@ -27,7 +28,6 @@ from sweeper.research.repos.commits import Upload
 from sweeper.research.repos.hub import Repo
 from sweeper.research.repos.reading import repo_of
 from sweeper.research.services import HUB
-from sweeper.research.verdicts import ConflictError
 
 
 def _allowed(

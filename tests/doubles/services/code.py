@@ -49,6 +49,7 @@ class GitHub:
         self.truncated = False
 
     def __call__(self, seen: Seen) -> Reply:
+        """Answer like api.github.com."""
         if seen.headers.get("x-github-api-version") != "2022-11-28":
             raise Refused(400, "say which version")
         given = seen.headers.get("authorization")
@@ -56,8 +57,8 @@ class GitHub:
             return as_json({"message": "Bad credentials"}, 401)
         if given is None:
             if self.anonymous_left <= 0:
-                return as_json({"message": "API rate limit exceeded for 127.0.0.1."}, 403,
-                               X_RateLimit_Remaining="0", X_RateLimit_Reset="4000000000")  # fmt: skip
+                spent = {"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "4000000000"}
+                return as_json({"message": "API rate limit exceeded."}, 403, **spent)
             self.anonymous_left -= 1
         return self._route(seen, signed=given is not None)
 

@@ -1,4 +1,4 @@
-"""A loopback HTTP server that keeps a log, refuses what its service would, and breaks on demand."""
+"""A loopback server that keeps a log, refuses what its service would, and breaks on demand."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class Seen:
     at: float = field(default_factory=time.time)
 
     def json(self) -> Any:
+        """Return its body."""
         return json.loads(self.body)
 
 
@@ -43,11 +44,13 @@ class Reply:
 
 
 def as_json(value: Any, status: int = 200, **headers: str) -> Reply:
+    """Return a JSON answer; `_` in a header's name stands for `-`."""
     names = {name.replace("_", "-"): text for name, text in headers.items()}
     return Reply(status, json.dumps(value).encode(), {"Content-Type": "application/json", **names})
 
 
 def as_text(text: str, kind: str = "text/html", status: int = 200) -> Reply:
+    """Return a text answer."""
     return Reply(status, text.encode(), {"Content-Type": f"{kind}; charset=utf-8"})
 
 
@@ -89,13 +92,16 @@ class Double:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
+        """Stop."""
         self._server.shutdown()
         self._server.server_close()
 
     def paths(self) -> list[str]:
+        """Return the paths that were asked for, in order."""
         return [seen.path for seen in self.log]
 
     def reply(self, seen: Seen) -> Reply:
+        """Log a request and return its answer."""
         with self._lock:
             self.log.append(seen)
             if self.faults:

@@ -21,7 +21,8 @@ PAPER_HTML = f"""<!DOCTYPE html><html><head><title>x</title></head><body>
 <div class="ltx_abstract"><h6 class="ltx_title ltx_title_abstract">Abstract</h6>
 <p class="ltx_p">We propose low-rank adaptation.</p></div>
 <section class="ltx_section" id="S1">
-<h2 class="ltx_title ltx_title_section"><span class="ltx_tag ltx_tag_section">1 </span>Introduction</h2>
+<h2 class="ltx_title ltx_title_section"><span class="ltx_tag ltx_tag_section">1 </span>
+Introduction</h2>
 <div class="ltx_para"><p class="ltx_p">Large models are
 costly<span class="ltx_note">1Very.</span>.</p></div></section>
 <section class="ltx_section" id="S4">
@@ -29,7 +30,8 @@ costly<span class="ltx_note">1Very.</span>.</p></div></section>
 <div class="ltx_para"><p class="ltx_p">The update is <math alttext="W_0+BA"><mi>W</mi></math>.
 {_LONG}END-OF-METHOD</p></div>
 <section class="ltx_subsection" id="S4.SS1">
-<h3 class="ltx_title ltx_title_subsection"><span class="ltx_tag">4.1 </span>Low-Rank Method Details</h3>
+<h3 class="ltx_title ltx_title_subsection"><span class="ltx_tag">4.1 </span>
+Low-Rank Method Details</h3>
 <p class="ltx_p">Rank <math alttext="r=8"></math>, learning rate
 <math alttext="2\\times 10^{{-4}}"></math>.</p>
 <figure class="ltx_table" id="S4.T2"><table class="ltx_tabular">
@@ -113,6 +115,7 @@ def ar5iv(seen: Seen) -> Reply:
 
 
 def hub_paper(number: int) -> dict[str, Any]:
+    """Return a paper as the Hub has it."""
     return {
         "id": f"2106.{number:05d}",
         "title": f"Hub paper {number}",
@@ -189,8 +192,8 @@ def public_pages(seen: Seen) -> Reply | None:
         return _repositories(seen)
     if path == "/api/collections":
         expect(seen, "paper limit")
-        return as_json([{"slug": "x/lora-1", "title": "LoRA", "upvotes": 3,
-                         "owner": {"name": "x"}, "description": None, "items": [1, 2]}])  # fmt: skip
+        found = {"slug": "x/lora-1", "title": "LoRA", "upvotes": 3, "owner": {"name": "x"}}
+        return as_json([{**found, "description": None, "items": [1, 2]}])
     if path == "/docs/trl":
         return as_text(NAV)
     if path in DOCS:
@@ -209,9 +212,9 @@ def _repositories(seen: Seen) -> Reply:
     ):
         raise Refused(400, "bad filter or sort")
     kind = seen.path.rsplit("/", 1)[1]
-    item = {"id": f"x/{kind}-1", "downloads": 10, "likes": 2, "tags": ["arxiv:2106.09685"],
-            "description": "text", "pipeline_tag": "text-generation", "library_name": "peft"}  # fmt: skip
-    return as_json([item])
+    item = {"id": f"x/{kind}-1", "downloads": 10, "likes": 2, "tags": ["arxiv:2106.09685"]}
+    told = {"description": "text", "pipeline_tag": "text-generation", "library_name": "peft"}
+    return as_json([{**item, **told}])
 
 
 def gradio(seen: Seen) -> Reply:

@@ -45,6 +45,7 @@ class Hub:
         self.page = 2
 
     def __call__(self, seen: Seen) -> Reply:
+        """Answer like huggingface.co."""
         given = seen.headers.get("authorization")
         if given not in (None, f"Bearer {TOKEN}"):
             return as_json({"error": "Invalid username or password."}, 401)

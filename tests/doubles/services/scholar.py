@@ -20,6 +20,7 @@ COUNT = 37
 
 
 def paper(number: int) -> dict[str, Any]:
+    """Return a paper with every field."""
     return {
         "paperId": f"{number:040x}",
         "title": f"Low-rank adaptation number {number}",
@@ -162,6 +163,7 @@ def _recommend(seen: Seen) -> Reply:
 
 
 def work(number: int) -> dict[str, Any]:
+    """Return a work as OpenAlex has it."""
     return {
         "id": f"https://openalex.org/W{number}",
         "doi": f"https://doi.org/10.48550/arxiv.2106.{number:05d}",

@@ -18,6 +18,7 @@ LABEL = {"names": ["neg", "pos"], "_type": "ClassLabel"}
 
 
 def chat(question: str, answer: str = "Yes.") -> list[Row]:
+    """Return a conversation of two turns."""
     return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
 
 
@@ -33,7 +34,7 @@ DATA: dict[str, dict[str, tuple[dict[str, Any], dict[str, list[Row]]]]] = {
     "x/pairs": {
         "a": (
             {"prompt": TEXT, "chosen": TEXT, "rejected": TEXT},
-            {"train": [{"prompt": f"p{n}", "chosen": "good", "rejected": "bad"} for n in range(5)]},
+            {"train": [{"prompt": f"p{n}", "chosen": "yes", "rejected": "no"} for n in range(5)]},
         ),
         "b": (
             {"question": TEXT, "answer": TEXT},
