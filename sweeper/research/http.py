@@ -42,7 +42,6 @@ from sweeper.research.redaction import redact
 from sweeper.research.services import ALL
 from sweeper.research.services import LOOPBACK
 from sweeper.research.services import Accounts
-from sweeper.research.services import Rate
 from sweeper.research.services import host_matches
 from sweeper.research.services import knob
 from sweeper.research.services import origin
@@ -196,14 +195,9 @@ class Client:
 
     def _take_turn(self, request: Request) -> None:
         self._connect()
-        rate = request.rate or self._rate(request)
+        rate = request.rate or request.service.rate
         deadline = min(self.deadline, self.clock.now() + request.patience_s)
         self.pace.take(self._bucket(request), rate, deadline)
-
-    def _rate(self, request: Request) -> Rate:
-        signed = request.secret is not None and request.service.credential == "github"
-        # 5,000 requests an hour with a token instead of 60.
-        return Rate(0.8, 500) if signed else request.service.rate
 
     def _bucket(self, request: Request) -> str:
         who = identity(request.secret) if request.secret else ""

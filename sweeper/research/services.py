@@ -192,10 +192,18 @@ class Accounts:
         """Return the credential that belongs to the service, or None."""
         if service is HUB and self._endpoint_from_page:
             return self._page["HF_TOKEN"]
+        if service is DATASETS_SERVER and not self._viewer_belongs_to_hub():
+            return None
         for name in _TOKEN_NAMES.get(service.credential, ()):
             if value := (os.environ.get(name) or self._page.get(name) or "").strip():
                 return value
         return _hub_token_file() if service.credential == "hf" else None
+
+    def _viewer_belongs_to_hub(self) -> bool:
+        """Whether the Hub's token is the dataset viewer's too: not if the Hub is another one."""
+        if os.environ.get(DATASETS_SERVER.variable):
+            return True
+        return origin(self.base(HUB)) == origin(HUB.default)
 
     def secrets(self) -> tuple[str, ...]:
         """Return every credential of this call, to be kept out of all output."""
@@ -272,7 +280,7 @@ def help_text() -> str:
             "  GH_TOKEN, GITHUB_TOKEN       GitHub (else `gh auth token`)",
             "  OPENALEX_MAILTO              contact address that OpenAlex asks for",
             "environment, knobs:",
-            "  SWEEPER_CACHE_DIR            cache and rate limiter (default ~/.cache/sweeper)",
+            "  SWEEPER_CACHE_DIR            cache and limiter (default ~/.cache/sweeper/research)",
             "  SWEEPER_RESEARCH_TIMEOUT_S   seconds a call may take (100)",
             "  SWEEPER_RESEARCH_BACKOFF_S   first pause before a retry, then doubled (1)",
         ]

@@ -82,7 +82,7 @@ def test_a_section_is_found_by_number_title_or_words(
 
     assert document["result"]["sections"][0]["title"] == title
     if wanted == "method":
-        assert document["notes"] == ["Other sections of that name: 4.1 Low-Rank Method Details."]
+        assert document["result"]["others"] == ["4.1 Low-Rank Method Details"]
 
 
 def test_html_becomes_text_that_keeps_figures() -> None:
@@ -149,4 +149,4 @@ def test_sections_that_are_not_there_list_those_that_are() -> None:
     with pytest.raises(NotFoundError) as caught:
         fulltext.select(sections, "2")
 
-    assert caught.value.hint == "It has: 1 Introduction; References."
+    assert caught.value.hint == "It has: “1 Introduction”, “References”."

@@ -17,6 +17,7 @@ from sweeper.research.faults import WriteUnknownError
 from sweeper.research.http import Client
 from sweeper.research.messages import Request
 from sweeper.research.messages import Response
+from sweeper.research.services import DATASETS_SERVER
 from sweeper.research.services import HUB
 from sweeper.research.services import S2
 from sweeper.research.services import Accounts
@@ -285,6 +286,19 @@ def test_an_endpoint_in_a_folder_gets_no_token_but_that_folders(
 
     assert accounts.base(HUB) == "https://elsewhere.example"
     assert accounts.secret(HUB) == "hf_of_that_folder"
+
+
+def test_the_token_of_another_hub_is_not_sent_to_the_public_viewer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With an endpoint of one's own, the token is that endpoint's."""
+    monkeypatch.setenv("HF_TOKEN", repositories.TOKEN)
+    assert Accounts().secret(DATASETS_SERVER) == repositories.TOKEN
+
+    monkeypatch.delenv("SWEEPER_DATASETS_SERVER_URL")
+    assert Accounts().secret(DATASETS_SERVER) is None
+    monkeypatch.delenv("HF_ENDPOINT")
+    assert Accounts().secret(DATASETS_SERVER) == repositories.TOKEN
 
 
 def test_the_login_is_found_where_huggingface_hub_keeps_it(world: World, tmp_path: Path) -> None:

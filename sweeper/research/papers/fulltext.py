@@ -233,7 +233,7 @@ def select(sections: list[Result], wanted: str) -> tuple[list[Result], list[str]
         raise NotFoundError(
             f"The paper has no section {wanted!r}.",
             key="--section",
-            hint=f"It has: {'; '.join(label(item) for item in sections)[:1500]}.",
+            hint=f"It has: “{'”, “'.join(label(item) for item in sections)[:1500]}”.",
         )
     first = found[0]
     end = first + 1

@@ -145,8 +145,8 @@ def _work(work: Fields) -> Result | None:
 
 
 def _authors(work: Fields) -> list[str]:
-    found = [item.record("author") for item in work.records_or_empty("authorships")]
-    return [name for name in (item.text_or_none("display_name") for item in found) if name]
+    found = [item.record_or_none("author") for item in work.records_or_empty("authorships")]
+    return [name for item in found if item and (name := item.text_or_none("display_name"))]
 
 
 def _arxiv(work: Fields, doi: str | None) -> str | None:

@@ -20,11 +20,9 @@ def read(client: Client, args: argparse.Namespace) -> Answer:
     sections = _records(paper["sections"])
     missed = [str(item) for item in _items(paper["missed"])]
     notes = [f"Not read from the first choice: {' '.join(missed)}"] if missed else []
-    shown = sections
+    shown, others = sections, list[str]()
     if args.section is not None:
         shown, others = fulltext.select(sections, args.section)
-        if others:
-            notes.append(f"Other sections of that name: {'; '.join(others)}.")
     whole = args.section is not None or args.all
     result: Result = {
         "arxiv_id": arxiv,
@@ -33,6 +31,7 @@ def read(client: Client, args: argparse.Namespace) -> Answer:
         "text_source": paper["source"],
         "abstract": None if args.section is not None else paper["abstract"],
         "section": args.section,
+        "others": others,
         "sections": [_shown(item, str(paper["url"]), whole) for item in shown],
     }
     return Answer(result, [str(paper["source"])], notes)
@@ -64,6 +63,8 @@ def show(result: Result) -> str:
     for item in sections:
         mark = "#" * (1 + _level(item))
         parts.append(f"{mark} {fulltext.label(item)}\n{item['text']}")
+    if others := _items(result["others"]):
+        parts.append(f"Other sections of that name: {'; '.join(map(str, others))}.")
     return "\n\n".join(parts)
 
 

@@ -146,13 +146,15 @@ def bulk(
         "fields": f"{_FIELDS},influentialCitationCount",
     }
     papers: list[Result] = []
+    untitled = 0
     token: str | None = None
     while True:
         asked = _with(request, "/graph/v1/paper/search/bulk", {**params, "token": token})
         page, token = client.json(asked, _bulk_page)
         papers += page.papers
+        untitled += page.untitled
         if len(papers) >= offset + limit or not token:
-            return Found(papers[offset : offset + limit], page.total)
+            return Found(papers[offset : offset + limit], page.total, untitled)
 
 
 def _bulk_page(value: object) -> tuple[Found, str | None]:
@@ -164,7 +166,8 @@ def _page(answer: Fields) -> Found:
     total = answer.whole("total")
     # Without a match the list is left out.
     found = answer.records("data") if total or "data" in answer else []
-    return Found([as_paper(item) for item in found], total)
+    titled = [item for item in found if item.text_or_none("title")]
+    return Found([as_paper(item) for item in titled], total, len(found) - len(titled))
 
 
 def details(client: Client, arxiv: str) -> Result:
@@ -346,8 +349,12 @@ def as_paper(found: Fields) -> Result:
         citations=found.whole_or_none("citationCount"),
         influential=found.whole_or_none("influentialCitationCount"),
         tldr=tldr.text_or_none("text") if tldr else None,
-        authors=[author.text("name") for author in found.records_or_empty("authors")],
+        authors=_names(found.records_or_empty("authors")),
     )
+
+
+def _names(authors: list[Fields]) -> list[str]:
+    return [name for author in authors if (name := author.text_or_none("name"))]
 
 
 def _with(request: Request, path: str, params: dict[str, str | int | float | None]) -> Request:
