@@ -50,7 +50,7 @@ _NAMED = re.compile(
     """,
     re.VERBOSE,
 )
-# What stands in code where a secret would: an expression, a placeholder, a special token.
+# What stands in code where a secret would: an expression, a stand-in, a special token.
 _HARMLESS = re.compile(
     r"""^(?: [<\[{$%] .* | \.\.\.+ | …+ | \*+ | x{3,} | none | null | true | false | \d{1,7}
         | os\..* | [Mm]odel | str | string )$""",

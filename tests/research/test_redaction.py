@@ -83,7 +83,7 @@ def test_a_secret_of_any_known_kind_is_taken_out(text: str, secret: str) -> None
 
 @pytest.mark.parametrize("text", CODE)
 def test_code_and_prose_stay_as_they_are(text: str) -> None:
-    """Special tokens, expressions and placeholders are no secrets."""
+    """Special tokens, expressions and stand-ins are no secrets."""
     assert redact(text) == text
 
 
