@@ -205,6 +205,18 @@ def call(
     return Caller(capsys, monkeypatch, tmp_path)
 
 
+@pytest.fixture
+def repo(world: World, monkeypatch: pytest.MonkeyPatch) -> repositories.Repository:
+    """me/x with a few files, and an account."""
+    monkeypatch.setenv("HF_TOKEN", repositories.TOKEN)
+    found = repositories.Repository()
+    found.commits["0" * 40] = {"README.md": b"# x\n", "a/1.txt": b"1\n", "a/2.bin": b"\x00" * 9,
+                               "b.txt": b"b\n"}  # fmt: skip
+    found.branches["old"] = "0" * 40
+    world.repos.repositories["model/me/x"] = found
+    return found
+
+
 @cache
 def validator(name: str) -> Draft202012Validator:
     """Return the validator of a script's documents."""
