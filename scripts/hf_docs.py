@@ -1,0 +1,26 @@
+#!/usr/bin/env -S uv run --script
+# /// script
+# requires-python = ">=3.11"
+# dependencies = [
+#   "httpx>=0.28,<1",
+#   "huggingface_hub>=2.4,<3",
+#   "pydantic>=2.11,<3",
+#   "pypdf>=6,<8",
+#   "python-dotenv>=1,<2",
+#   "pyyaml>=6,<7",
+#   "sqlalchemy>=2.0.40,<3",
+# ]
+# ///
+"""Reads the current documentation of the Hugging Face libraries. See --help."""
+
+import sys
+from pathlib import Path
+
+# The plugin's own package, never a namesake from an index.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from sweeper.research.docs.script import HF_DOCS  # noqa: E402
+from sweeper.research.door import main  # noqa: E402
+
+if __name__ == "__main__":
+    sys.exit(main(HF_DOCS, sys.argv[1:]))

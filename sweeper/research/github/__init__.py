@@ -1,0 +1,1 @@
+"""GitHub: working code to learn from."""

@@ -1,0 +1,1 @@
+"""Papers: finding, reading, following, and turning into recipes."""

@@ -1,0 +1,1 @@
+"""Repositories on the Hub: files, branches, tags, pull requests, settings."""

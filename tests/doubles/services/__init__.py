@@ -1,0 +1,1 @@
+"""Strict loopback doubles of the services that the research tools read."""
