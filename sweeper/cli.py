@@ -15,6 +15,7 @@ from typing import Any
 
 import typer
 
+from sweeper.errors import ProgramError
 from sweeper.errors import SweeperError
 
 app = typer.Typer(
@@ -60,7 +61,8 @@ def _exit_on_usage(error: Exception) -> None:
 def _complain(error: SweeperError) -> None:
     if "--json" in sys.argv:
         print(json.dumps(error.as_document()))
-    place = f"program.md:{error.line}: " if error.line is not None else ""
+    on_page = isinstance(error, ProgramError) and error.line is not None
+    place = f"program.md:{error.line}: " if on_page else ""
     hint = f"\n  {error.hint}" if error.hint else ""
     print(f"{place}{error.message}{hint}", file=sys.stderr)
 

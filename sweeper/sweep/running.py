@@ -138,7 +138,7 @@ def make_executor(opened: OpenStudy, name: str) -> Executor:
         connection = connect(opened.folder.root, training.namespace)
         return HfExecutor(connection, uid=uid, study=study, output_repos=scope.output_repos)
     raise StateError(
-        f"There is no executor {name!r} here.",
+        f"There is no executor {name!r}.",
         key="executor",
-        hint="Use local, or dry to rehearse.",
+        hint="Use local, hf, or dry to rehearse.",
     )
