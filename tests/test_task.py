@@ -357,6 +357,18 @@ def test_beside_a_program_its_envelope_pays_and_refuses(
     assert len(hub.jobs.all) == 1
 
 
+def test_what_no_wait_left_open_in_a_study_is_settled_too(hub: Hub, tmp_path: Path) -> None:
+    approved(tmp_path)
+    run = ["run", "--script-inline", "print()", "--timeout", "5m", "--no-wait"]
+
+    assert main(run) == 0
+    hub.jobs.all[0].done.wait(10)
+    assert main(["list"]) == 0
+
+    (row,) = rows(tmp_path / "runs" / "sweep.db")
+    assert (row.state, row.cost_micro_usd) == ("settled", PRICE)
+
+
 def test_an_unapproved_program_pays_for_nothing(
     hub: Hub,
     tmp_path: Path,

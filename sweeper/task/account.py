@@ -137,7 +137,7 @@ def of_program(
         NotApprovedError: Nobody approved the study.
         RefusedError: The task reaches outside of what was approved.
     """
-    seen = approval.read_projection(program.folder / "runs" / "approval.json")
+    seen = approval.read_projection(_projection(program))
     if seen is None:
         raise NotApprovedError(
             f"Nobody has approved {program.path}.", hint=f"sweeper approve {program.folder}"
@@ -152,6 +152,15 @@ def of_program(
         yield Account(database, study.uid, study.name, current.covers.namespace)
     finally:
         database.close()
+
+
+def is_approved(program: Program) -> bool:
+    """Tell whether a person has approved a study of the program's folder."""
+    return _projection(program).exists()
+
+
+def _projection(program: Program) -> Path:
+    return program.folder / "runs" / "approval.json"
 
 
 def _storage(program: Program) -> str:
@@ -180,7 +189,16 @@ def open_rows(database: Database, uid: str) -> list[JobRow]:
     return [row for row in Ledger(database, uid).jobs(states=OPEN) if row.trial is None]
 
 
-def unfinished(database: Database, uid: str) -> bool:
-    """Tell whether a study has tasks that are open, or settled by an estimate."""
-    settled = Ledger(database, uid).jobs(states=("settled",))
-    return bool(open_rows(database, uid)) or any(r.estimated and r.trial is None for r in settled)
+def every(database: Database) -> Iterator[Account]:
+    """Yield the accounts of all tasks in the user's own ledger."""
+    for study in studies.everything(database):
+        current = approval.current(database, study.uid)
+        namespace = current.covers.namespace if current else None
+        yield Account(database, study.uid, study.name, namespace)
+
+
+def unfinished(account: Account) -> bool:
+    """Tell whether an account has tasks that are open, or settled by an estimate."""
+    settled = account.ledger.jobs(states=("settled",))
+    guessed = any(row.estimated and row.trial is None for row in settled)
+    return guessed or bool(open_rows(account.database, account.uid))

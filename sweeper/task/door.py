@@ -28,9 +28,6 @@ from sweeper.jobs.hf import hardware
 from sweeper.jobs.hf.connection import Connection
 from sweeper.jobs.hf.connection import connect
 from sweeper.jobs.hf.executor import HfExecutor
-from sweeper.state import approval
-from sweeper.state import studies
-from sweeper.state.database import Database
 from sweeper.state.ledger import Reservation
 from sweeper.task import account as accounts
 from sweeper.task import course
@@ -71,7 +68,7 @@ def _run(args: argparse.Namespace) -> int:
     folder = page.folder if page else None
     namespace = args.namespace or (page.training.namespace if page else None)
     connection = connect(folder, namespace)
-    _tidy()
+    _tidy(page)
     price = micro_usd_per_minute(request.flavor, hardware.catalogue(folder))
     with _account(page, args.namespace, request, connection) as account:
         executor = HfExecutor(connection, uid=account.uid, study=account.study)
@@ -187,26 +184,23 @@ def _program(named: Path | None) -> program.Program | None:
     return program.load(here) if here.exists() else None
 
 
-def _tidy() -> None:
+def _tidy(page: program.Program | None) -> None:
     """Settle what earlier tasks left open; what cannot be settled now waits for the next time."""
-    with accounts.own_database(create=False) as database:
-        if database is None:
-            return
-        for study in studies.everything(database):
-            try:
-                _settle_study(database, study)
-            except ExecutorError as error:
-                print(f"An earlier job is not settled yet: {error.message}", file=sys.stderr)
-                return
+    try:
+        with accounts.own_database(create=False) as database:
+            for account in accounts.every(database) if database else []:
+                if accounts.unfinished(account):
+                    _settle(account, None)
+        if page is not None and accounts.is_approved(page):
+            with accounts.of_program(page, namespace=None, secrets=[]) as account:
+                if accounts.unfinished(account):
+                    _settle(account, page.folder)
+    except ExecutorError as error:
+        print(f"An earlier job is not settled yet: {error.message}", file=sys.stderr)
 
 
-def _settle_study(database: Database, study: studies.Study) -> None:
-    found = approval.current(database, study.uid)
-    namespace = found.covers.namespace if found else None
-    account = Account(database, study.uid, study.name, namespace)
-    if not accounts.unfinished(database, study.uid):
-        return
-    for row in course.settle_open(account, connect(namespace=namespace)):
+def _settle(account: Account, folder: Path | None) -> None:
+    for row in course.settle_open(account, connect(folder, account.namespace)):
         cost = format_usd(row.cost_micro_usd or 0)
         print(f"{row.job_id} ended meanwhile: {row.stage}, {cost}", file=sys.stderr)
 
@@ -244,7 +238,7 @@ def _cut(value: Any) -> Any:
 
 def _list(args: argparse.Namespace) -> int:
     connection = connect(namespace=args.namespace)
-    _tidy()
+    _tidy(_program(None))
     stages = [stage.upper() for stage in args.status] or ([] if args.all else list(desk.LIVE))
     jobs = list(desk.listed(connection, stages, args.label))
     rows = [
@@ -264,7 +258,7 @@ def _cancel(args: argparse.Namespace) -> int:
             executor.cancel(job_id)
     finally:
         executor.close()
-    _tidy()
+    _tidy(_program(None))
     _show(
         args, {"cancelled": args.job_ids}, [f"{job_id} is asked to end" for job_id in args.job_ids]
     )

@@ -35,12 +35,16 @@ def live(folder: Path | None = None) -> list[Hardware]:
         ExecutorError: It cannot be had, or its unit is not the minute.
     """
     from huggingface_hub import get_session
+    from huggingface_hub.utils._headers import build_hf_headers
     from huggingface_hub.utils._http import hf_raise_for_status
 
     who = find(folder)
     with translated("reading the price list", who.endpoint):
-        # Public, so that prices are known before anybody logs in.
-        answer = get_session().get(f"{who.endpoint}/api/jobs/hardware", timeout=10.0)
+        # Public, so that prices are known before anybody logs in; a token goes along if there is
+        # one, as the client does it.
+        headers = build_hf_headers(token=who.token or False)
+        address = f"{who.endpoint}/api/jobs/hardware"
+        answer = get_session().get(address, headers=headers, timeout=10.0)
         hf_raise_for_status(answer)
         rows = answer.json()
     return [parse(row) for row in rows]

@@ -153,10 +153,18 @@ def _permission(connection: Connection) -> Iterator[Problem]:
             error.hint,
             "namespace",
         )
+    except ExecutorError:
+        yield from _visible(connection)
+
+
+def _visible(connection: Connection) -> Iterator[Problem]:
+    """Yield a problem if the namespace's jobs cannot be listed."""
+    try:
+        connection.read(connection.jobs, "listing jobs", [("stage", "RUNNING")])
     except ExecutorError as error:
         yield Problem(
             f"The namespace {connection.namespace} is unknown to this token ({error.message})",
-            "fix `namespace` under Training",
+            error.hint or "fix `namespace` under Training",
             "namespace",
         )
 

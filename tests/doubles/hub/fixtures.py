@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from tests.doubles.hub.server import Hub
 
@@ -15,6 +16,9 @@ from tests.doubles.hub.server import Hub
 def loopback(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Hub]:
     """Open a Hub whose time runs ten times as fast as ours, and let the environment name it."""
     with Hub(clock_factor=10.0) as double:
+        # The client reads these once, when it is imported; another test may have imported it.
+        monkeypatch.setattr(constants, "ENDPOINT", double.endpoint)
+        monkeypatch.setattr(constants, "AGENT_HARNESSES_PATH", str(folder / "harnesses.json"))
         monkeypatch.setenv("HF_ENDPOINT", double.endpoint)
         monkeypatch.setenv("HF_TOKEN", double.token)
         monkeypatch.setenv("HF_HOME", str(folder / "hf-home"))
