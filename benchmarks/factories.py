@@ -10,6 +10,7 @@ import optuna
 
 from sweeper.errors import ProposalError
 from sweeper.optimizer.proposals import propose
+from sweeper.optimizer.pruners import BudgetPruner
 from sweeper.optimizer.sampler import BlendedSampler
 
 
@@ -42,3 +43,9 @@ def blend(
 ) -> Blend:
     """Return our sampler with a queue of proposals."""
     return Blend(proposals, seed=seed, budget=budget, default=default)
+
+
+def pruner(seed: int, epochs: int, epoch_budget: int | None = None) -> BudgetPruner:
+    """Return our pruner for runs of `epochs` steps."""
+    del seed, epoch_budget
+    return BudgetPruner(resource_max=epochs)

@@ -15,8 +15,8 @@ from typing import Any
 
 import typer
 
+from sweeper.errors import ProgramError
 from sweeper.errors import SweeperError
-from sweeper.views import glance
 
 app = typer.Typer(
     name="sweeper",
@@ -36,10 +36,6 @@ HERE = Path()
 def main() -> None:
     """Run the command line; every foreseen error becomes one sentence and exit code 1."""
     try:
-        said = glance.answer(sys.argv[1:])
-        if said is not None:
-            sys.stdout.write(said)
-            return
         code = app(standalone_mode=False)
     except SweeperError as error:
         _complain(error)
@@ -65,7 +61,8 @@ def _exit_on_usage(error: Exception) -> None:
 def _complain(error: SweeperError) -> None:
     if "--json" in sys.argv:
         print(json.dumps(error.as_document()))
-    place = f"program.md:{error.line}: " if error.line is not None else ""
+    on_page = isinstance(error, ProgramError) and error.line is not None
+    place = f"program.md:{error.line}: " if on_page else ""
     hint = f"\n  {error.hint}" if error.hint else ""
     print(f"{place}{error.message}{hint}", file=sys.stderr)
 
@@ -101,15 +98,16 @@ def try_(
     as_json: Json = False,
 ) -> None:
     """Run the script here for a minute with the defaults, and say what was seen."""
-    from sweeper.draft import attempt
+    from sweeper.draft import findings
+    from sweeper.draft.attempt import run_briefly
     from sweeper.program import load
 
-    found = attempt.run_briefly(load(path), seconds)
+    found = run_briefly(load(path), seconds)
     if as_json:
-        _print(attempt.as_document(found))
+        _print(findings.as_document(found))
     else:
-        print(attempt.text(found))
-    if not attempt.worked(found):
+        print(findings.text(found))
+    if not findings.worked(found):
         raise typer.Exit(1)
 
 
@@ -182,7 +180,11 @@ def run(
         document = running.detach(program, sys.argv[1:])
         _print(document) if as_json else print(running.detached_text(document))
         return
-    state, reason = running.run(program, executor, options, quiet=as_json, join=join)
+    try:
+        state, reason = running.run(program, executor, options, quiet=as_json, join=join)
+    except KeyboardInterrupt:
+        print("Interrupted. Running jobs go on; `sweeper run` takes them up.", file=sys.stderr)
+        raise typer.Exit(1) from None
     if as_json:
         _print(_status_document(path))
     else:

@@ -5,20 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from sweeper.blocks import Budget
 from sweeper.blocks import Scope
 from sweeper.blocks import Training
 from sweeper.budget import prices
+from sweeper.contents import Program
 from sweeper.declarations import CONSTRAINTS
 from sweeper.declarations import HEADING as SEARCH_SPACE
 from sweeper.errors import ProgramError
 from sweeper.faults import did_you_mean
 from sweeper.faults import shown
-
-if TYPE_CHECKING:
-    from sweeper.program import Program
 
 #: What `{…}` may name in the words that are executed.
 TEMPLATES = ("output_repo", "output_dir", "trial", "seed")
@@ -182,12 +179,18 @@ def _check_limits(program: Program) -> None:
 
 def _check_constraints(program: Program) -> None:
     defaults = program.defaults()
-    for number, constraint in enumerate(program.constraints):
+    for constraint in program.constraints:
         if not constraint.evaluate(defaults):
             values = ", ".join(f"{name} = {defaults[name]}" for name in sorted(constraint.names))
             raise ProgramError(
                 f"The defaults do not meet `{constraint.text}`: {values}.",
-                line=program.line_of(SEARCH_SPACE, CONSTRAINTS, number),
+                line=_line_of_constraint(program, constraint.text),
                 key=CONSTRAINTS,
                 hint="The first trial runs the defaults: change one of them, or the constraint.",
             )
+
+
+def _line_of_constraint(program: Program, text: str) -> int | None:
+    node = program.blocks[SEARCH_SPACE].nodes[CONSTRAINTS]
+    entries = node.value if isinstance(node.value, list) else []
+    return next((entry.line for entry in entries if entry.text.strip() == text), node.line)

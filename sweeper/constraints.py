@@ -85,16 +85,33 @@ def parse(text: str, names: Collection[str]) -> Constraint:
     Raises:
         ValueError: With a sentence of a fault and its fix, and "; " between them.
     """
-    tree = _parsed(text)
-    _check_condition(tree, text)
-    mentioned = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    parameters = mentioned - _FUNCTIONS.keys()
+    tree = _checked(text)
+    parameters = _mentioned(tree)
     if unknown := sorted(parameters - set(names)):
         raise ValueError(f"{unknown[0]} in {text!r} is no parameter; use {_listed(names)}")
     if not parameters:
         raise ValueError(f"{text!r} mentions no parameter; {_EXAMPLE}")
     equality = any(isinstance(node, ast.Eq) for node in ast.walk(tree))
     return Constraint(text.strip(), frozenset(parameters), equality, tree)
+
+
+def mentioned(text: str) -> set[str]:
+    """Return the names that a constraint is about, known or not.
+
+    Raises:
+        ValueError: As `parse`.
+    """
+    return _mentioned(_checked(text))
+
+
+def _mentioned(tree: ast.expr) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - _FUNCTIONS.keys()
+
+
+def _checked(text: str) -> ast.expr:
+    tree = _parsed(text)
+    _check_condition(tree, text)
+    return tree
 
 
 def _listed(names: Collection[str]) -> str:

@@ -336,15 +336,19 @@ def _refuse_circle(block: Block, declared: Mapping[str, Parameter]) -> None:
         ) from None
 
 
-def read_constraints(block: Block, declared: Mapping[str, Parameter]) -> tuple[Constraint, ...]:
-    """Return the constraints of the block.
+def read_constraints(
+    block: Block, declared: Mapping[str, Parameter]
+) -> tuple[tuple[Constraint, ...], tuple[str, ...]]:
+    """Return the constraints of the block, and a warning for each that is about nothing in it.
+
+    A constraint over names of which the space declares none, and none alike, always holds.
 
     Raises:
         ProgramError: With line, key, value and the fix.
     """
     node = block.nodes.get(CONSTRAINTS)
     if node is None or node.value is None:
-        return ()
+        return (), ()
     if not isinstance(node.value, list):
         raise ProgramError(
             f"constraints is {shown(node.plain())}, not a list.",
@@ -352,13 +356,28 @@ def read_constraints(block: Block, declared: Mapping[str, Parameter]) -> tuple[C
             key=CONSTRAINTS,
             hint='Write a list of quoted comparisons: ["batch * steps == 64"].',
         )
-    return tuple(_constraint(entry, declared) for entry in node.value)
+    read = [(entry, _constraint(entry, declared)) for entry in node.value]
+    idle = tuple(
+        f"The constraint `{entry.text}` in line {entry.line} is about no parameter of the search"
+        " space, so it always holds."
+        for entry, constraint in read
+        if constraint is None
+    )
+    return tuple(constraint for _, constraint in read if constraint is not None), idle
 
 
-def _constraint(node: Node, declared: Mapping[str, Parameter]) -> Constraint:
+def _is_idle(text: str, declared: Mapping[str, Parameter]) -> bool:
+    names = constraints.mentioned(text)
+    near = any(name in declared or did_you_mean(name, declared) for name in names)
+    return bool(names) and not near
+
+
+def _constraint(node: Node, declared: Mapping[str, Parameter]) -> Constraint | None:
     try:
         if not isinstance(node.value, str):
             raise ValueError(f"{shown(node.plain())} is not a text; put it into quotes")
+        if _is_idle(node.value, declared):
+            return None
         constraint = constraints.parse(node.value, list(declared))
         for name in sorted(constraint.names):
             if not declared[name].numeric:

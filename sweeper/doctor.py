@@ -51,7 +51,7 @@ def check_program(program: Program) -> list[str]:
     from sweeper.sweep.approving import Asked
 
     Asked(program, None)
-    warnings = []
+    warnings = list(program.warnings)
     if program.training.resource is None:
         warnings.append(
             "Training names no `resource`, so pruners do not know how long a trial is."
@@ -68,6 +68,7 @@ def _refuse_bad_script(program: Program) -> None:
         if name is not None and not (program.folder / name).is_file():
             raise ScriptError(
                 f"{key}: there is no file {name} in {program.folder}.",
+                line=program.line_of("Training", key),
                 key=key,
                 hint="Paths are relative to program.md.",
             )
@@ -75,6 +76,7 @@ def _refuse_bad_script(program: Program) -> None:
         if not (program.folder / name).exists():
             raise ScriptError(
                 f"files: there is no {name} in {program.folder}.",
+                line=program.line_of("Training", "files"),
                 key="files",
                 hint="Paths are relative to program.md.",
             )

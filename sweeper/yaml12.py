@@ -46,7 +46,7 @@ _WORDS: dict[str, Scalar] = {
 
 #: What PyYAML's complaints usually come from.
 _HINTS = {
-    r"'\\t'": "Use spaces instead of tabs.",
+    r"'\t'": "Use spaces instead of tabs.",
     "mapping values are not allowed": "Put a text that contains `: ` into quotes.",
     "cannot start any token": "Put a text that begins with this character into quotes.",
     "could not find expected ':'": "Write `key: value`, with a colon and a space.",

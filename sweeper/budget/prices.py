@@ -14,8 +14,8 @@ MAX_USD = 1_000_000_000
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _DURATION_HINT = "write it like 2h30m, 1.5h, 90m, 1d, or plain seconds (units: d, h, m, s)"
 
-#: Day of the snapshot below.
-SNAPSHOT_DATE = "2026-01-01"
+#: Month of the snapshot below; no more is known of the page it was taken from.
+SNAPSHOT_DATE = "2026-08"
 
 #: Micro-dollars per hour of Hugging Face Jobs' flavors, from the Hub's documentation. Only an
 #: estimate for when the Hub's own price list (GET /api/jobs/hardware) cannot be reached.

@@ -95,8 +95,8 @@ def _percentile_90(ordered: list[float]) -> float:
 
 def _known_price(flavor: str, micro_usd_per_minute: int | None) -> int | None:
     """Return the price, or None where zero would mean that nobody knows it."""
-    if flavor in prices.FREE and not micro_usd_per_minute:
-        return 0
+    if flavor in prices.FREE:
+        return max(0, micro_usd_per_minute or 0)
     return micro_usd_per_minute if micro_usd_per_minute and micro_usd_per_minute > 0 else None
 
 

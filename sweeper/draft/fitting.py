@@ -15,6 +15,9 @@ from sweeper.program import Scalar
 
 #: Significant digits of a bound; an order of magnitude needs fewer.
 _DIGITS, _LOG_DIGITS = 4, 2
+_SMALLEST, _LARGEST = 1e-30, 1e12
+#: How far beyond a default at its edge a range by magnitude goes.
+_REACH = 3
 
 
 def suggest(option: Option, setting: Setting) -> Range | None:
@@ -30,7 +33,16 @@ def suggest(option: Option, setting: Setting) -> Range | None:
     if number is None and option.default is not None:
         return None
     found = ranges.TABLE[name](number, setting)
-    return None if found is None else fitted(found, number, option.kind)
+    if found is None or not _fits(found, number):
+        return None
+    return fitted(found, number, option.kind)
+
+
+def _fits(found: Range, number: Number | None) -> bool:
+    """Tell whether choices hold the script's default: a size of -1 or 0.5 means something else."""
+    if found.choices is None:
+        return True
+    return len(found.choices) > 1 and (number is None or number in found.choices)
 
 
 def unknown_number(option: Option) -> Range | None:
@@ -39,7 +51,9 @@ def unknown_number(option: Option) -> Range | None:
     if number is None or number <= 0 or option.choices is not None:
         return None
     reason = "not known here: a third to the triple of the default"
-    return fitted(Range(reason, number / 3, number * 3, log=True), number, option.kind)
+    # what lies between 0 and 1 is mostly a share
+    high = min(number * 3, 1.0) if 0 < number < 1 else number * 3
+    return fitted(Range(reason, number / 3, high, log=True), number, option.kind)
 
 
 def fitted(found: Range, default: Number | None, kind: Kind) -> Range:
@@ -52,13 +66,9 @@ def fitted(found: Range, default: Number | None, kind: Kind) -> Range:
     """
     if found.low is None or found.high is None:
         return found
-    middle = default if default is not None else as_number(found.default)
-    if middle is None:
-        middle = math.sqrt(found.low * found.high) if found.log else (found.low + found.high) / 2
+    middle = default if default is not None else _middle(found)
     log = found.log and middle > 0
-    reach = 3 if log else 1
-    low = found.low if found.low <= middle else middle / reach if middle > 0 else middle * reach
-    high = found.high if found.high >= middle else middle * reach
+    low, high = _reaching(found.low, found.high, middle, log=log)
     if kind == "int" or (kind == "unknown" and isinstance(middle, int)):
         return _whole(replace(found, log=log), low, high, round(middle))
     digits = _LOG_DIGITS if log else _DIGITS
@@ -67,10 +77,32 @@ def fitted(found: Range, default: Number | None, kind: Kind) -> Range:
     return replace(found, low=low, high=high, log=log, default=float(middle))
 
 
+def _middle(found: Range) -> Number:
+    """Return the default of a range for which the script has none."""
+    number = as_number(found.default)
+    if number is None:
+        number = ((found.low or 0) + (found.high or 0)) / 2
+    return number if isinstance(number, int) else float(f"{number:.{_LOG_DIGITS}g}")
+
+
+def _reaching(low: Number, high: Number, middle: Number, *, log: bool) -> tuple[Number, Number]:
+    """Return bounds that hold a default, an order of magnitude's half around it if need be."""
+    if log:
+        return (
+            low if low < middle else middle / _REACH,
+            high if high > middle else middle * _REACH,
+        )
+    return min(low, middle), max(high, middle)
+
+
 def as_number(value: Scalar) -> Number | None:
-    """Return a number, None for anything else (true and false are no numbers here)."""
-    plain = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return value if plain else None  # type: ignore[return-value]
+    """Return a number, None for anything else (true and false are no numbers here).
+
+    Numbers beyond all hyperparameters count as texts do: their multiples are no bounds.
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return value if value == 0 or _SMALLEST <= abs(value) <= _LARGEST else None
 
 
 def _whole(found: Range, low: Number, high: Number, middle: int) -> Range:

@@ -31,13 +31,13 @@ _REASONS: tuple[tuple[str, str], ...] = (
         "max_steps|(num_|total_|train_)?steps|max_iters|(num_)?iterations|n_iter",
     ),
     (
+        "which model is trained",
+        "(.*_)?(model|tokenizer)(_name.*|_id|_type)?|arch.*|backbone|checkpoint|ckpt",
+    ),
+    (
         PLACE,
         ".*(path|_dir|_file|folder|root|filename)|data|data_?set.*|.*_data|file|dir|input|"
         "input_files?",
-    ),
-    (
-        "which model is trained",
-        "(.*_)?(model|tokenizer)(_name.*|_id|_type)?|arch.*|backbone|checkpoint|ckpt",
     ),
     ("the Hub's business", "hub_.*|push_to_hub|repo.*|private|(.*_)?token|api_key"),
     (

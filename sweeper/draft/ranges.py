@@ -102,20 +102,23 @@ def weight_decay(default: Number | None, setting: Setting) -> Range:
     return Range("AdamW, arXiv:1711.05101", 1e-4, 0.3, log=True, default=1e-2)
 
 
-def batch_size(default: Number | None, setting: Setting) -> Range:
+def batch_size(default: Number | None, setting: Setting) -> Range | None:
     """Powers of two around the default; small ones generalise (arXiv:1804.07612), memory ends it.
 
-    LoRA bears large batches less well than full fine-tuning (LoRA Without Regret, 2025).
+    LoRA bears large batches less well than full fine-tuning (LoRA Without Regret, 2025). Where a
+    model learns from its own texts, a batch must hold whole groups of them: left alone.
     """
+    if setting.online:
+        return None
     middle = int(default or (8 if setting.method != "scratch" else 64))
     return Range("around the default (arXiv:1804.07612)", choices=_doubles(middle), default=middle)
 
 
 def accumulation(default: Number | None, setting: Setting) -> Range:
-    """Multiplies the batch without its memory."""
+    """Multiplies the batch without its memory (arXiv:1806.00187)."""
     middle = int(default or 4)
     choices = tuple(sorted({1, 2, 4, 8, middle}))
-    return Range("times the batch size, without its memory", choices=choices, default=middle)
+    return Range("times the batch (arXiv:1806.00187)", choices=choices, default=middle)
 
 
 def warmup_share(default: Number | None, setting: Setting) -> Range:
@@ -124,7 +127,7 @@ def warmup_share(default: Number | None, setting: Setting) -> Range:
 
 
 def warmup_steps(default: Number | None, setting: Setting) -> Range:
-    """Whole steps, at least a hundred; below 1 it is a share."""
+    """Gradual warm-up (arXiv:1706.02677), up to a hundred steps or four times the default."""
     if isinstance(default, float) and 0 < default < 1:
         return warmup_share(default, setting)
     middle = int(default or 0)

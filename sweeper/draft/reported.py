@@ -63,14 +63,15 @@ def find(tree: ast.Module) -> Reported:
     """Return the metric that a script most probably wants optimised."""
     lines = [set(line) for line in _lines(tree)]
     seen = list(dict.fromkeys(name for line in lines for name in sorted(line)))
-    names = sorted((name for name in seen if _worth(name)), key=_worth, reverse=True)
+    names = sorted((name for name in seen if worth(name)), key=worth, reverse=True)
     best = _best_model_metric(tree)
     if best:
         names.insert(0, best)
         return _reported(names, lines, "the script's metric_for_best_model")
-    if _evaluates(tree):
-        names.insert(0, "eval_loss")
-        return _reported(names, lines, "a trainer reports it at each evaluation")
+    trained = _trained(tree)
+    if trained is not None:
+        names.insert(0, trained[0])
+        return _reported(names, lines, trained[1])
     if names:
         return _reported(names, lines, "the script prints it")
     reason = "a guess: nothing the script prints is a metric; print one as `val_loss=0.123`"
@@ -92,7 +93,7 @@ def _reported(names: list[str], lines: list[set[str]], reason: str) -> Reported:
     return Reported(metric, direction(metric), reason, tuple(dict.fromkeys(names)), axis)
 
 
-def _worth(name: str) -> int:
+def worth(name: str) -> int:
     """Return how good an objective a name promises to be; 0 for none."""
     quality = 10 if _LOW_IS_GOOD.search(name) else 8 if _HIGH_IS_GOOD.search(name) else 0
     if quality == 0:
@@ -111,9 +112,17 @@ def _lines(tree: ast.Module) -> Iterator[set[str]]:
         if name == "report":
             yield set(syntax.keywords(call))
         elif name in _PRINTERS and call.args:
-            line = metrics.parse_line(" ".join(_text(argument) for argument in call.args))
+            line = metrics.parse_line(_line(call))
             if line is not None:
                 yield set(line.values)
+
+
+def _line(call: ast.Call) -> str:
+    """Return the line of one print; a logger's format takes the values that follow it."""
+    first = _text(call.args[0])
+    if len(call.args) > 1 and _PERCENT.search(first):
+        return _PERCENT.sub(_VALUE, first)
+    return " ".join(_text(argument) for argument in call.args)
 
 
 def _text(node: ast.expr) -> str:
@@ -144,15 +153,31 @@ def _dict(node: ast.Dict) -> str:
 
 
 def _best_model_metric(tree: ast.Module) -> str | None:
-    for call in syntax.calls(tree):
-        name = syntax.literal(syntax.keywords(call).get("metric_for_best_model"))
-        if isinstance(name, str):
-            return name if name.startswith("eval_") else f"eval_{name}"
-    return None
+    """Return what `metric_for_best_model` is set to, as an argument or an attribute."""
+    given = [syntax.keywords(call).get("metric_for_best_model") for call in syntax.calls(tree)]
+    for node in ast.walk(tree):
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
+        if isinstance(node, ast.Assign | ast.AnnAssign) and any(
+            syntax.last_name(target) == "metric_for_best_model" for target in targets
+        ):
+            given.append(node.value)
+    names = [name for value in given if isinstance(name := syntax.literal(value), str)]
+    return next((n if n.startswith("eval_") else f"eval_{n}" for n in names), None)
 
 
-def _evaluates(tree: ast.Module) -> bool:
-    """Tell whether a transformers trainer is given something to evaluate on."""
+def evaluates(tree: ast.Module) -> bool:
+    """Tell whether a trainer is given something to evaluate on."""
+    return any("eval_dataset" in syntax.keywords(call) for call in syntax.calls(tree))
+
+
+def _trained(tree: ast.Module) -> tuple[str, str] | None:
+    """Return what a transformers trainer reports, and why that; None where there is none."""
     configured = fields.config_classes(tree) & trainers.RUN_CONFIGS
-    given = any("eval_dataset" in syntax.keywords(call) for call in syntax.calls(tree))
-    return bool(configured) and given
+    if not configured:
+        return None
+    if configured & trainers.ONLINE:
+        return "reward", "the trainer reports it as it learns"
+    if evaluates(tree):
+        return "eval_loss", "a trainer reports it at each evaluation"
+    return "loss", "the trainer has no eval_dataset, so this is of the training data: give it one"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from sweeper.draft import arguments
 from sweeper.draft import fields
 from sweeper.draft import fitting
-from sweeper.draft import omitted
+from sweeper.draft import placement
 from sweeper.draft import reported
 from sweeper.draft import surroundings
 from sweeper.draft import syntax
@@ -39,6 +40,7 @@ class Script:
 
     Attributes:
         path: The script.
+        folder: The folder of program.md; paths on the page are relative to it.
         way: How parameters reach it.
         options: What can be set in that way.
         elsewhere: What could be set in other ways, by way.
@@ -49,9 +51,11 @@ class Script:
         datasets: Data sets of the Hub that it names.
         files: Modules and files beside it that it uses.
         configured: Configuration classes of trainers that its command line is made from.
+        evaluates: Whether a trainer is given something to evaluate on.
     """
 
     path: Path
+    folder: Path
     way: Way
     options: tuple[Option, ...]
     elsewhere: Mapping[Way, tuple[Option, ...]]
@@ -62,10 +66,15 @@ class Script:
     datasets: tuple[str, ...]
     files: tuple[str, ...]
     configured: frozenset[str]
+    evaluates: bool
 
 
-def read(path: Path) -> Script:
+def read(path: Path, folder: Path) -> Script:
     """Read a training script.
+
+    Args:
+        path: The script, in `folder` or below.
+        folder: The folder of program.md.
 
     Raises:
         ScriptError: It is no Python, or nothing in it can be set from outside; with the line.
@@ -73,10 +82,10 @@ def read(path: Path) -> Script:
     tree = syntax.parse(path)
     parsed = fields.parsed(tree)
     found: dict[Way, tuple[Option, ...]] = {
-        "json": tuple(surroundings.document(tree)),  # a script that reads ours means it
-        "args": tuple([*arguments.find(tree), *parsed]),
-        "env": tuple(surroundings.environment(tree)),
-        "constants": tuple(surroundings.constants(tree)),
+        "json": _once(surroundings.document(tree)),  # a script that reads ours means it
+        "args": _once([*arguments.find(tree), *parsed]),
+        "env": _once(surroundings.environment(tree)),
+        "constants": _once(surroundings.constants(tree)),
     }
     models = tuple(dict.fromkeys(_models(tree, found["args"])))
     setting = _setting(tree, found, models)
@@ -84,6 +93,7 @@ def read(path: Path) -> Script:
     named = fields.config_classes(tree) if parsed else frozenset[str]()
     return Script(
         path=path,
+        folder=folder,
         way=way,
         options=found[way],
         elsewhere={other: options for other, options in found.items() if other != way},
@@ -92,28 +102,26 @@ def read(path: Path) -> Script:
         reported=reported.find(tree),
         models=models,
         datasets=tuple(dict.fromkeys(_datasets(tree, found["args"]))),
-        files=tuple(_beside(path, tree)),
+        files=tuple(_beside(path, folder, tree)),
         configured=named,
+        evaluates=reported.evaluates(tree),
     )
+
+
+def _once(options: Iterable[Option]) -> tuple[Option, ...]:
+    """Keep the last declaration of each name."""
+    return tuple({option.name: option for option in options}.values())
 
 
 def _way(
     path: Path, tree: ast.Module, found: Mapping[Way, tuple[Option, ...]], setting: Setting
 ) -> Way:
     """Return the way that reaches a hyperparameter; failing that, any number."""
-    for reaches in (fitting.suggest, lambda option, _: fitting.unknown_number(option)):
+    for reached in (placement.searched, placement.offered):
         for way, options in found.items():
-            for option in options:
-                free = option.obstacle is None and not _left_out(option)
-                if free and reaches(option, setting) is not None:
-                    return way
+            if any(reached(option, setting) is not None for option in options):
+                return way
     raise _nothing(path, tree, found)
-
-
-def _left_out(option: Option) -> bool:
-    from sweeper.draft import ranges
-
-    return not ranges.knows(option.name) and omitted.reason(option.name) is not None
 
 
 def _nothing(path: Path, tree: ast.Module, found: Mapping[Way, tuple[Option, ...]]) -> ScriptError:
@@ -131,7 +139,7 @@ def _nothing(path: Path, tree: ast.Module, found: Mapping[Way, tuple[Option, ...
         if fields.fields(node):
             return _unreachable(path, node)
     return ScriptError(
-        f"{path.name} has no parameter that could be set from outside.",
+        f"{path.name} has no hyperparameter that could be set from outside.",
         line=1,
         key="script",
         hint="Give it arguments (argparse), CAPITAL constants at the top level, or let it read"
@@ -236,14 +244,15 @@ def _billions(model: str) -> float | None:
     return next((size for word, size in _SIZES if word in model.lower()), None)
 
 
-def _beside(path: Path, tree: ast.Module) -> Iterator[str]:
-    """Yield what lies in the script's folder and is imported or named by it."""
+def _beside(path: Path, folder: Path, tree: ast.Module) -> Iterator[str]:
+    """Yield what the script imports from its own folder, and files that it names from `folder`."""
+    below = path.parent.relative_to(folder)
     for name in sorted(imported(tree)):
         if (path.parent / f"{name}.py").is_file() and name != path.stem:
-            yield f"{name}.py"
+            yield (below / f"{name}.py").as_posix()
         elif (path.parent / name / "__init__.py").is_file():
-            yield f"{name}/"
-    texts = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)}
+            yield (below / name).as_posix() + "/"
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     for text in sorted(text for text in texts if isinstance(text, str)):
-        if _FILE.match(text) and text != path.name and (path.parent / text).is_file():
+        if _FILE.match(text) and (folder / text).is_file() and not path.samefile(folder / text):
             yield text

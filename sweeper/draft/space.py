@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
 
-from sweeper.draft import fitting
-from sweeper.draft import omitted
+from sweeper.draft import placement
 from sweeper.draft import ranges
 from sweeper.draft.options import Option
 from sweeper.draft.ranges import Range
@@ -27,7 +26,6 @@ _HEADS = frozenset({"num_heads", "n_heads", "n_head", "heads", "nhead", "num_att
 _WIDTHS = frozenset(
     {"hidden_size", "hidden_dim", "d_model", "n_embd", "embed_dim", "width", "dim"}
 )
-EPOCHS = frozenset({"epochs", "num_epochs", "n_epochs", "max_epochs", "num_train_epochs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ def draft(script: Script, given: Collection[str]) -> Space:
         given: Names that `args` already sets.
     """
     space = Space()
-    for option in _once(script.options):
+    for option in script.options:
         if option.name not in given:
             _place(space, script, option)
     if not space.searched:
@@ -68,38 +66,19 @@ def draft(script: Script, given: Collection[str]) -> Space:
     return space
 
 
-def _once(options: Collection[Option]) -> Collection[Option]:
-    return {option.name: option for option in options}.values()
-
-
 def _place(space: Space, script: Script, option: Option) -> None:
-    why = _left_out(script, option)
-    found = None if why else fitting.suggest(option, script.setting)
-    if found is not None:
-        space.searched[option.name] = found
+    name, setting = option.name, script.setting
+    if (found := placement.searched(option, setting)) is not None:
+        space.searched[name] = found
         return
-    offered = None if why else fitting.unknown_number(option)
-    if offered is not None:
-        space.offered[option.name] = offered
-    elif not why and ranges.knows(option.name) and isinstance(option.default, str):
-        space.words[option.name] = option.default
+    if (found := placement.offered(option, setting)) is not None:
+        space.offered[name] = found
+        return
+    why = placement.left_out(option, setting)
+    if why is None and ranges.knows(name) and isinstance(option.default, str):
+        space.words[name] = option.default
     else:
-        space.left_out.setdefault(why or "not known to be a hyperparameter", []).append(
-            option.name
-        )
-
-
-def _left_out(script: Script, option: Option) -> str | None:
-    """Return why an option is not even looked up, or None."""
-    name = option.name.lower()
-    reason = omitted.reason(name)
-    if reason is not None and fitting.suggest(option, script.setting) is None:
-        return reason
-    if option.obstacle is not None:
-        return option.obstacle
-    if name in EPOCHS and script.setting.method == "scratch":
-        return "the training's length: all trials train as long, and bad ones are pruned"
-    return None
+        space.left_out.setdefault(why or "not known to be a hyperparameter", []).append(name)
 
 
 def _conditions(searched: dict[str, Range]) -> None:

@@ -31,7 +31,7 @@ def environment(tree: ast.Module) -> list[Option]:
         read = _variable(node)
         if read is not None and not read[0].startswith(_FOREIGN):
             name, default = read
-            found.setdefault(name, _option(name, kind, default, node.lineno))
+            found.setdefault(name, _option(name, kind, _as_number(default), node.lineno))
     return list(found.values())
 
 
@@ -74,8 +74,18 @@ def _option(name: str, kind: Kind, default: Scalar, line: int) -> Option:
     )
 
 
+def _as_number(text: Scalar) -> Scalar:
+    """Return a variable's default as the number that it spells; variables are texts."""
+    for number in (int, float):
+        try:
+            return number(text) if isinstance(text, str) else text
+        except ValueError:
+            continue
+    return text
+
+
 def _converted(default: Scalar, kind: Kind) -> Scalar:
-    """Return a default as the script's own conversion makes it: variables are texts."""
+    """Return a default as the script's own conversion makes it."""
     try:
         if kind == "float" and isinstance(default, str | int):
             return float(default)

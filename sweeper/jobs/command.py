@@ -177,8 +177,12 @@ def _uv_options(spec: JobSpec) -> list[str]:
     return ["run", "--no-project", *python, *wanted, "--"]
 
 
-def environment(spec: JobSpec, paid: Reservation) -> dict[str, str]:
+def environment(spec: JobSpec, paid: Reservation | None) -> dict[str, str]:
     """Return the whole environment of an attempt on this machine.
+
+    Args:
+        spec: The attempt.
+        paid: What was set aside for it; None for a try, which is no job and costs nothing.
 
     Raises:
         ScriptError: A secret is not to be found.
@@ -190,7 +194,7 @@ def environment(spec: JobSpec, paid: Reservation) -> dict[str, str]:
     return {**inherited, "PYTHONUNBUFFERED": "1", **_search_path(spec, inherited), **paths, **own}
 
 
-def variables(spec: JobSpec, paid: Reservation, output_dir: str) -> dict[str, str]:
+def variables(spec: JobSpec, paid: Reservation | None, output_dir: str) -> dict[str, str]:
     """Return what every attempt finds in its environment, wherever it runs."""
     own = {
         "SWEEPER_TRIAL": "" if spec.trial is None else str(spec.trial),
@@ -199,8 +203,9 @@ def variables(spec: JobSpec, paid: Reservation, output_dir: str) -> dict[str, st
         "SWEEPER_OUTPUT_DIR": output_dir,
         "SWEEPER_SEED": str(spec.seed),
         "SWEEPER_ATTEMPT": spec.attempt,
-        "SWEEPER_RESERVATION": paid.nonce,
     }
+    if paid is not None:
+        own["SWEEPER_RESERVATION"] = paid.nonce
     resumes = {"SWEEPER_RESUME_FROM": spec.resume_from} if spec.resume_from else {}
     return {**_as_environment(spec), **own, **resumes}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import difflib
 import io
+import math
 import tokenize
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -47,7 +48,7 @@ def replaced(source: bytes, params: Mapping[str, Scalar], name: str) -> bytes:
     lines = text.splitlines(keepends=True)
     places = [(_place(lines, node), params[key]) for key in params for node in found[key]]
     for (start, end), value in sorted(places, key=lambda each: each[0], reverse=True):
-        text = text[:start] + repr(value).encode() + text[end:]
+        text = text[:start] + _spelled(value).encode() + text[end:]
     return text.decode().encode(encoding)
 
 
@@ -79,6 +80,12 @@ def _literals(tree: ast.Module) -> Iterator[tuple[str, list[ast.expr]]]:
 def _literal(value: ast.expr) -> bool:
     """Whether a value is written out, arithmetic such as `2**16` included."""
     return all(isinstance(node, _PARTS) for node in ast.walk(value))
+
+
+def _spelled(value: Scalar) -> str:
+    """Return a value as Python reads it; infinity has no literal of its own."""
+    endless = isinstance(value, float) and not math.isfinite(value)
+    return f"float({str(value)!r})" if endless else repr(value)
 
 
 def _place(lines: list[bytes], node: ast.expr) -> tuple[int, int]:

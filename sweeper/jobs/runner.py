@@ -187,8 +187,17 @@ def _start(spec: dict[str, object], mask: set[int]) -> tuple[int, int]:
     if child == 0:
         os.close(writing)
         _become(spec, reading, mask)
+    _make_group(child)
     os.close(reading)
     return child, writing
+
+
+def _make_group(child: int) -> None:
+    """Give the script's process a group; both sides do, so it is there whoever comes first."""
+    try:
+        os.setpgid(child, child)
+    except ProcessLookupError:
+        return  # killed already; waiting for it tells how
 
 
 def _become(spec: dict[str, object], released: int, mask: set[int]) -> None:

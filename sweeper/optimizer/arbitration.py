@@ -103,7 +103,7 @@ def _weight(proposal: Proposal, other: Proposal | None) -> float:
 def _log_prior(confidence: float | None) -> Array:
     good = _GOOD if confidence is None else 0.2 + 0.6 * confidence
     rest = (1.0 - good) / (_NEUTRAL + _BAD)
-    return np.log(np.array([good, _NEUTRAL * rest, _BAD * rest]))
+    return np.asarray(np.log([good, _NEUTRAL * rest, _BAD * rest]))
 
 
 def _rank(value: float, own: Array) -> float:
@@ -118,7 +118,7 @@ def _likelihood(rank: float) -> Array:
 
 
 def _expected(values: Array, own: Array, advised: Array, weights: Array) -> tuple[float, float]:
-    """Return mean and deviation of a good adviser's next value: one part prior, the rest record."""
+    """Return mean and deviation of a good adviser's next value: a part prior, the rest record."""
     scale = float(np.std(values)) or 1.0
     prior = float(own.min()) if len(own) else float(values.min())
     total = 1.0 + weights.sum()

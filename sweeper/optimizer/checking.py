@@ -1,4 +1,4 @@
-"""Whether a proposed configuration can be tried: precise refusals, with the nearest legal value."""
+"""Whether a proposed configuration can be tried: refusals with the nearest legal value."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def _unknown(name: str, known: list[str]) -> ProposalError:
 
 
 def _refuse_inactive(params: Mapping[str, Any], space: Space) -> None:
-    """Refuse a value that another proposed value switches off; unnamed parents are filled to fit."""
+    """Refuse a value that another one switches off; unnamed parents are filled to fit."""
     for name in params:
         for parent, values in space.ancestors(name).items():
             if parent not in params or any(same(params[parent], v) for v in values):

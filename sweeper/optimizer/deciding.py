@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 from typing import Any
 
 import numpy as np
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
 
 from sweeper.optimizer import arbitration
 from sweeper.optimizer import evidence as trials_said
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 BASELINE, FROM_PROPOSAL, FROM_MODEL = "baseline", "proposal", "model"
 
 #: Trials before the Gaussian process is asked.
-START = 5
+START = 3
 # More observations than this, and the tree-structured Parzen estimator takes over.
 _GP_UNTIL = 200
 
@@ -103,7 +105,6 @@ class Situation:
         self.sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
         self.coder = Coder(space)
         self.draws = Draws(self.coder, rng)
-        self.evidence = trials_said.gather(study, self.coder, exclude=trial._trial_id)
         known = {**(default or {}), **({} if default else space.defaults)}
         fitting = {
             n: v
@@ -117,6 +118,19 @@ class Situation:
             for n, v in fixed.items()
             if n in space.distributions and legal(space.distributions[n], v)
         }
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What the other trials say; reading all of a long study takes a while."""
+        return trials_said.gather(self.study, self.coder, exclude=self.trial._trial_id)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there are too many observations for the Gaussian process."""
+        ended = (TrialState.COMPLETE, TrialState.PRUNED)
+        trials = self.study._get_trials(deepcopy=False, states=ended, use_cache=True)
+        observed = sum(bool(t.params and (t.values or t.intermediate_values)) for t in trials)
+        return observed > _GP_UNTIL
 
     @property
     def starting(self) -> bool:
@@ -139,21 +153,20 @@ def decide(
     if space is None:
         return _first_unseen(study, trial)
     now = Situation(study, trial, space, rng, sampler.default)
-    if now.evidence.started == 0 and now.default and not now.fixed:
+    crowded = now.crowded
+    if not crowded and now.evidence.started == 0 and now.default and not now.fixed:
         return Choice(now.default, BASELINE, "default", "The default configuration runs first.")
     if not now.fixed:
         claimed = _weighed(now)
         if claimed is not None:
             return claimed
-    if len(now.evidence.values) > _GP_UNTIL:
-        return _by_tpe(now, sampler)
-    return _by_model(now)
+    return _by_tpe(now, sampler) if crowded else _by_model(now)
 
 
 def _by_model(now: Situation) -> Choice:
     if now.starting:
-        found = searching.first_points(now.draws, now.evidence, None)
-        why = f"Trial {now.trial.number} of the first {START}: far from what was tried."
+        found = searching.first_point(now.draws, now.evidence, now.fixed)
+        why = f"One of the first {START} trials: from the middle of the space."
         return Choice(_params(now, found.point), FROM_MODEL, found.by, why)
     surrogate = Surrogate(now.coder, now.evidence, now.rng)
     points, scores = searching.candidates(
@@ -161,7 +174,8 @@ def _by_model(now: Situation) -> Choice:
     )
     found = searching.described(surrogate, points[0], scores[0])
     expected, spread = now.sign * (found.expected or 0.0), found.spread or 0.0
-    why = f"Expected {expected:.6g} ± {spread:.2g}; the best so far is {now.sign * surrogate.best:.6g}."
+    best = now.sign * surrogate.best
+    why = f"Expected {expected:.6g} ± {spread:.2g}; the best so far is {best:.6g}."
     return Choice(
         _params(now, found.point), FROM_MODEL, "gp", why, expected=expected, spread=spread
     )
@@ -235,7 +249,7 @@ def _surest(queue: Sequence[Proposal]) -> int:
 
 def _point(now: Situation, proposal: Proposal) -> Array:
     params = completed(now, proposal) or {}
-    return now.coder.settle(now.coder.encode(params)[None])[0]
+    return np.asarray(now.coder.settle(now.coder.encode(params)[None])[0])
 
 
 def completed(now: Situation, proposal: Proposal) -> dict[str, Any] | None:

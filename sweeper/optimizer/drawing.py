@@ -40,6 +40,14 @@ class Draws:
         """
         return self._legal(self.rng.random((n, len(self.coder.names))))
 
+    def central(self, n: int, part: float) -> Array:
+        """Return n legal points from the middle part of each numeric axis."""
+        numbers = self.rng.random((n, len(self.coder.names)))
+        for k, axis in enumerate(self.coder.axes):
+            if axis.choices is None:
+                numbers[:, k] = 0.5 + (numbers[:, k] - 0.5) * part
+        return self._legal(numbers)
+
     def spread(self, n: int, skip: int = 0) -> Array:
         """Return n legal points that cover the space evenly (a scrambled Sobol sequence)."""
         from scipy.stats import qmc
@@ -161,7 +169,8 @@ class _Block:
         offered = self.combinations[rng.permutation(len(self.combinations))[:few]]
         gap = np.abs(block[whole, None, :] - offered[None, :, :]).sum(axis=2)
         repaired = points.copy()
-        repaired[np.ix_(np.flatnonzero(whole), self.at)] = offered[gap.argmin(axis=1)]
+        rows = np.flatnonzero(whole)[:, None]
+        repaired[rows, self.at] = offered[gap.argmin(axis=1)]
         return repaired
 
 
@@ -170,7 +179,7 @@ def contained(points: Array, others: Array, tolerance: float = 1e-6) -> NDArray[
     if not len(others) or not len(points):
         return np.zeros(len(points), dtype=bool)
     gap = np.abs(np.nan_to_num(points, nan=-9.0)[:, None] - np.nan_to_num(others, nan=-9.0)[None])
-    return (gap.max(axis=2) <= tolerance).any(axis=1)
+    return np.asarray((gap.max(axis=2) <= tolerance).any(axis=1))
 
 
 def _joined(coder: Coder) -> list[tuple[str, ...]]:

@@ -49,8 +49,8 @@ class Axis:
         plain = [c for c in numbers if not isinstance(c, bool) and math.isfinite(c)]
         # Choices that are all numbers have an order that neighbours share values along.
         self.ordered = len(plain) == self.levels >= 3
-        ranks = np.argsort(np.argsort([float(c) for c in plain])) if self.ordered else []
-        self.ranks = np.asarray(ranks, float)
+        values = [float(c) for c in plain] if self.ordered else []
+        self.ranks = np.asarray(np.argsort(np.argsort(values)), float)
 
     def _numeric(self, distribution: FloatDistribution | IntDistribution) -> None:
         low, high, step = distribution.low, distribution.high, distribution.step
@@ -90,7 +90,8 @@ class Axis:
         low, high = self.distribution.low, self.distribution.high  # type: ignore[attr-defined]
         number = np.exp(raw) if self.log else raw
         number = np.clip(low + np.round((number - low) / self.step) * self.step, low, high)
-        return ((np.log(number) if self.log else number) - self.low) / (self.high - self.low)
+        number = np.log(number) if self.log else number
+        return np.asarray((number - self.low) / (self.high - self.low))
 
     def neighbour(self, column: Array, direction: Array) -> Array:
         """Return the coordinates of the next discrete value up or down."""
@@ -102,7 +103,7 @@ class Axis:
 
     def uniform(self, u: Array) -> Array:
         """Return coordinates from uniform numbers in [0, 1)."""
-        return np.floor(u * self.levels) if self.choices is not None else u
+        return np.asarray(np.floor(u * self.levels)) if self.choices is not None else u
 
     def values(self) -> list[Any] | None:
         """Return every legal value, or None of a continuous parameter."""
@@ -111,7 +112,9 @@ class Axis:
         if not self.levels:
             return None
         low = self.distribution.low  # type: ignore[attr-defined]
-        return [canonical(self.distribution, low + k * self.step) for k in range(self.levels)]
+        return [
+            canonical(self.distribution, low + k * (self.step or 0.0)) for k in range(self.levels)
+        ]
 
 
 class Coder:

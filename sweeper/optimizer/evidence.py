@@ -18,6 +18,11 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
+from sweeper.optimizer.curves import Curve
+from sweeper.optimizer.curves import Curves
+from sweeper.optimizer.curves import Forecast
+from sweeper.optimizer.curves import reading
+from sweeper.optimizer.curves import usable
 from sweeper.optimizer.encoding import Array
 from sweeper.optimizer.encoding import Coder
 from sweeper.optimizer.space import canonical
@@ -42,7 +47,8 @@ class Evidence:
 
     Attributes:
         points: Coded configurations of trials that count as observed.
-        values: Their values.
+        values: Their values; of a pruned trial the one it was heading for.
+        doubt: Standard deviation of that forecast; 0 where the value was reached.
         complete: Which of them reached the end; the others were pruned.
         trials: Number of each observed trial.
         proposals: Proposal that each observed trial came from, or None.
@@ -54,6 +60,7 @@ class Evidence:
 
     points: Array
     values: Array
+    doubt: Array
     complete: Any
     trials: list[int]
     proposals: list[str | None]
@@ -83,13 +90,18 @@ def gather(study: Study, coder: Coder, exclude: int | None = None) -> Evidence:
         if t._trial_id != exclude and t.user_attrs.get(ENDED_BY) != NOT_STARTED
     ]
     usable = [(t, _configuration(t, coder)) for t in trials]
-    seen = [(t, c, _value(t, sign)) for t, c in usable if c is not None]
-    observed = [(t, c, v) for t, c, v in seen if v is not None]
-    failed = [(t, c) for t, c, _ in seen if t.state == TrialState.FAIL]
+    seen = [(t, c) for t, c in usable if c is not None]
+    complete = {t.number: v for t, _ in seen if (v := _final(t, sign)) is not None}
+    finished = [_curve(t, sign) for t, _ in seen if t.number in complete]
+    pruned = {t.number: f for t, _ in seen if (f := _cut_off(t, sign, finished)) is not None}
+    values = {**complete, **{number: f.mean for number, f in pruned.items()}}
+    observed = [(t, c, values[t.number]) for t, c in seen if t.number in values]
+    failed = [(t, c) for t, c in seen if t.state == TrialState.FAIL]
     running = [_pending(t, coder) for t in trials if t.state == TrialState.RUNNING]
     return Evidence(
         points=coder.encode_all([c for _, c, _ in observed]),
         values=np.array([v for _, _, v in observed], dtype=float),
+        doubt=np.array([_doubt(pruned.get(t.number)) for t, _, _ in observed], dtype=float),
         complete=np.array([t.state == TrialState.COMPLETE for t, _, _ in observed], dtype=bool),
         trials=[t.number for t, _, _ in observed],
         proposals=[t.user_attrs.get(PROPOSAL) for t, _, _ in observed],
@@ -101,15 +113,32 @@ def gather(study: Study, coder: Coder, exclude: int | None = None) -> Evidence:
     )
 
 
-def _value(trial: FrozenTrial, sign: float) -> float | None:
-    """Return the signed value, of a pruned trial the best of its readings so far."""
-    if trial.state == TrialState.COMPLETE and trial.values:
-        value = sign * trial.values[0]
-        return value if math.isfinite(value) else None
-    if trial.state == TrialState.PRUNED:
-        readings = [sign * v for v in trial.intermediate_values.values() if math.isfinite(v)]
-        return min(readings) if readings else None
-    return None
+def _final(trial: FrozenTrial, sign: float) -> float | None:
+    """Return what a complete trial reached, or None."""
+    if trial.state != TrialState.COMPLETE or not trial.values:
+        return None
+    value = sign * trial.values[0]
+    return value if math.isfinite(value) else None
+
+
+def _doubt(forecast: Forecast | None) -> float:
+    return 0.0 if forecast is None else forecast.sd
+
+
+def _cut_off(trial: FrozenTrial, sign: float, finished: Sequence[Curve]) -> Forecast | None:
+    """Return what a pruned trial would have reached, by the forecast of its curve, or None."""
+    if trial.state != TrialState.PRUNED:
+        return None
+    curve = _curve(trial, sign)
+    if not usable(curve):
+        return None
+    step = max(curve)
+    longer = [c for c in finished if max(c, default=0) >= step]
+    return Curves(longer, step).forecast(curve) or Forecast(reading(curve, step), 0.0)
+
+
+def _curve(trial: FrozenTrial, sign: float) -> Curve:
+    return {s: sign * v for s, v in trial.intermediate_values.items() if not math.isnan(v)}
 
 
 def _configuration(trial: FrozenTrial, coder: Coder) -> dict[str, Any] | None:

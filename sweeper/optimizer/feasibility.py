@@ -46,4 +46,4 @@ class Feasibility:
             return np.zeros(len(points))
         means, sds = self._gp.predict(self._coder.features(points)[0])
         logs: Array = log_ndtr(means / np.sqrt(sds**2 + 0.05))
-        return np.logaddexp.reduce(logs, axis=0) - np.log(len(logs))
+        return np.asarray(np.logaddexp.reduce(logs, axis=0) - np.log(len(logs)))

@@ -55,6 +55,7 @@ class GaussianProcess:
         prior: Prior over settings.
         settings: Number of settings to average over; 1 keeps the most probable one.
         standardise: Whether values are shifted and scaled to mean 0 and deviation 1 first.
+        doubt: Standard deviation of each value beyond the common noise, or None.
     """
 
     def __init__(
@@ -67,12 +68,14 @@ class GaussianProcess:
         settings: int = 8,
         *,
         standardise: bool = True,
+        doubt: Array | None = None,
     ) -> None:
         self.features, self.owner = features, owner
         self.shift = float(np.mean(values)) if standardise else 0.0
         spread = float(np.std(values)) if standardise else 1.0
         self.scale = spread if spread > 0 else 1.0
         self._y = (values - self.shift) / self.scale
+        self._doubt = np.zeros(len(values)) if doubt is None else (doubt / self.scale) ** 2
         self._d = int(owner.max()) + 1 if len(owner) else 0
         self._prior = prior or Prior()
         self._mean, self._sd = self._prior.mean(self._d), self._prior.sd(self._d)
@@ -87,6 +90,7 @@ class GaussianProcess:
         grown = copy.copy(self)
         grown.features = np.concatenate([self.features, features])
         grown._y = np.concatenate([self._y, (values - self.shift) / self.scale])
+        grown._doubt = np.append(self._doubt, np.zeros(len(values)))
         grown._gaps = grown._squared_gaps(grown.features, grown.features)
         grown._solved = [grown._solve(theta) for theta in self.thetas]
         return grown
@@ -129,7 +133,7 @@ class GaussianProcess:
     @property
     def length_scales(self) -> Array:
         """Mean length scale of each parameter (a long one does not matter)."""
-        return np.exp(self.thetas[:, : self._d].mean(axis=0))
+        return np.asarray(np.exp(self.thetas[:, : self._d].mean(axis=0)))
 
     def _squared_gaps(self, left: Array, right: Array) -> Array:
         gaps = np.zeros((self._d, len(left), len(right)))
@@ -148,7 +152,7 @@ class GaussianProcess:
         from scipy.linalg import cholesky
 
         covariance = self._kernel(self._gaps, theta)
-        covariance[np.diag_indices_from(covariance)] += np.exp(theta[-1]) + _JITTER
+        covariance[np.diag_indices_from(covariance)] += np.exp(theta[-1]) + _JITTER + self._doubt
         chol = cholesky(covariance, lower=True, check_finite=False)
         return chol, cho_solve((chol, True), self._y, check_finite=False)
 

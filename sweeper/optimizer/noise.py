@@ -11,6 +11,7 @@ Three witnesses, each an estimate of the noise's standard deviation:
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -45,7 +46,13 @@ class Estimate:
             alpha: Chance of a false alarm, one-sided.
             runs: 1/n + 1/m where means of n and m runs are compared.
         """
-        return float(stats.t.isf(alpha, self.freedom)) * self.sd * math.sqrt(runs)
+        return _quantile(alpha, self.freedom) * self.sd * math.sqrt(runs)
+
+
+# Every trial of a sweep is judged at the same few levels, and scipy takes its time.
+@functools.lru_cache(maxsize=256)
+def _quantile(alpha: float, freedom: float) -> float:
+    return float(stats.t.isf(alpha, freedom))
 
 
 def of_repeats(groups: Sequence[Sequence[float]]) -> Estimate | None:
@@ -61,23 +68,31 @@ def of_repeats(groups: Sequence[Sequence[float]]) -> Estimate | None:
     return Estimate(math.sqrt(squares / freedom), freedom)
 
 
-def of_tails(curves: Sequence[Mapping[int, float]]) -> Estimate | None:
-    """Return the noise of settled curves from the second differences of their last part, or None.
+def of_tails(deviations: Sequence[float | None]) -> Estimate | None:
+    """Return the noise of settled curves, or None where none has settled.
+
+    Args:
+        deviations: What `of_tail` says of each curve.
+    """
+    known = [each for each in deviations if each is not None]
+    if not known:
+        return None
+    return Estimate(float(np.median(known)), 4.0 * len(known))
+
+
+def of_tail(curve: Mapping[int, float]) -> float | None:
+    """Return the noise of a curve from the second differences of its last part, or None.
 
     Second differences forget level and slope; their median absolute deviation forgets the jumps
-    of a learning rate schedule. A curve that has not settled shows its bend as noise, which errs on the
-    careful side.
+    of a learning rate schedule. A curve that has not settled shows its bend as noise, which errs
+    on the careful side.
     """
-    deviations = []
-    for curve in curves:
-        steps = sorted(s for s, v in curve.items() if math.isfinite(v))
-        tail = [curve[s] for s in steps[-max(_LEAST_TAIL, round(_TAIL * len(steps))) :]]
-        if len(tail) >= _LEAST_TAIL:
-            bends = np.diff(tail, 2) / math.sqrt(6.0)
-            deviations.append(_MAD * float(np.median(np.abs(bends))))
-    if not deviations:
+    steps = sorted(s for s, v in curve.items() if math.isfinite(v))
+    tail = [curve[s] for s in steps[-max(_LEAST_TAIL, round(_TAIL * len(steps))) :]]
+    if len(tail) < _LEAST_TAIL:
         return None
-    return Estimate(float(np.median(deviations)), 4.0 * len(deviations))
+    bends = np.diff(tail, 2) / math.sqrt(6.0)
+    return _MAD * float(np.median(np.abs(bends)))
 
 
 def of_spread(values: Sequence[float]) -> Estimate | None:

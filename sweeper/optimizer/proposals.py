@@ -93,11 +93,10 @@ def propose(
     checking.check_words(why, sources, confidence)
     if declared is not None:
         checked = checking.legal_params(params, declared, closed=True)
-        whole = declared
     else:
-        whole = checking.shown_space(study)
-        checked = checking.legal_params(params, whole, closed=False)
-    checking.refuse_duplicates(checked, whole, study, queued(study))
+        declared = checking.shown_space(study)
+        checked = checking.legal_params(params, declared, closed=False)
+    checking.refuse_duplicates(checked, declared, study, queued(study))
     proposal = Proposal(
         id=secrets.token_hex(4),
         params=checked,

@@ -163,7 +163,9 @@ class BlendedSampler(BaseSampler):
         """Choose a configuration, write it with the trial and return it."""
         rng = np.random.default_rng([self.seed, trial.number])
         choice = deciding.decide(study, trial, space, rng, self)
-        user = choice.attributes()
+        # What a trial was given before (`propose --now`, a repeat) says more than the sampler.
+        given = trial.user_attrs if trial.user_attrs.get("origin", "model") != "model" else {}
+        user = {name: v for name, v in choice.attributes().items() if name not in given}
         set_trial_attrs(study._storage, trial._trial_id, user=user, system={POINT: choice.params})
         # The trial at hand was read before this was written.
         trial.user_attrs = {**trial.user_attrs, **user}

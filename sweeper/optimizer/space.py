@@ -124,7 +124,9 @@ def distributions(program: Program) -> dict[str, BaseDistribution]:
 
 
 def to_document(space: Program | Space) -> dict[str, Any]:
-    """Return a space as plain JSON: per parameter `distribution` (Optuna's JSON), `default`, `when`.
+    """Return a space as plain JSON.
+
+    Each parameter has `distribution` (Optuna's own JSON), `default` and `when`.
 
     The reserved name `constraints` holds the constraints' texts where there are any.
     """
@@ -176,6 +178,7 @@ def legal(distribution: BaseDistribution, value: Any) -> bool:
         return any(same(value, choice) for choice in distribution.choices)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
+    distribution = _numeric(distribution)
     if not math.isfinite(value) or not distribution.low <= value <= distribution.high:
         return False
     on_grid = nearest(distribution, value)
@@ -193,6 +196,7 @@ def nearest(distribution: BaseDistribution, value: Any) -> Any | None:
     number = _as_number(value)
     if number is None:
         return None
+    distribution = _numeric(distribution)
     low, high, step = distribution.low, distribution.high, distribution.step
     number = min(max(number, low), high)
     if step is not None and not (isinstance(distribution, IntDistribution) and step == 1):
@@ -200,8 +204,14 @@ def nearest(distribution: BaseDistribution, value: Any) -> Any | None:
     return round(number) if isinstance(distribution, IntDistribution) else float(number)
 
 
+def _numeric(distribution: BaseDistribution) -> FloatDistribution | IntDistribution:
+    if isinstance(distribution, FloatDistribution | IntDistribution):
+        return distribution
+    raise TypeError(f"{distribution} has neither choices nor bounds")
+
+
 def canonical(distribution: BaseDistribution, value: Any) -> Any:
-    """Return a legal value as the distribution's own type (`12.0` becomes `12` for whole numbers)."""
+    """Return a legal value in the distribution's own type: `12.0` as `12` for whole numbers."""
     if isinstance(distribution, CategoricalDistribution):
         return next(c for c in distribution.choices if same(c, value))
     return nearest(distribution, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sweeper.optimizer.acquisition import averaged
 from sweeper.optimizer.encoding import Array
@@ -39,8 +40,9 @@ class Surrogate:
         self._coder, self._settings = coder, settings
         kept = _kept(evidence)
         points, values = evidence.points[kept], evidence.values[kept]
-        self.best = float(values.min())
-        self._gp = self._fitted(points, levelled(values), rng)
+        reached = values[evidence.complete[kept]]
+        self.best = float(reached.min() if len(reached) else values.min())
+        self._gp = self._fitted(points, levelled(values), evidence.doubt[kept], rng)
         if len(evidence.running):
             # Running trials count as if they gave what is expected of them, so that the next
             # suggestion goes elsewhere ("kriging believer").
@@ -50,10 +52,12 @@ class Surrogate:
             )
         self.feasibility = Feasibility(coder, evidence.points, evidence.failed, rng)
 
-    def _fitted(self, points: Array, values: Array, rng: np.random.Generator) -> GaussianProcess:
+    def _fitted(
+        self, points: Array, values: Array, doubt: Array, rng: np.random.Generator
+    ) -> GaussianProcess:
         features, owner = self._coder.features(points)
         few = self._settings if len(values) < MOST_OBSERVED // 2 else min(self._settings, 2)
-        return GaussianProcess(features, owner, values, rng, settings=few)
+        return GaussianProcess(features, owner, values, rng, settings=few, doubt=doubt)
 
     def score(self, points: Array) -> Array:
         """Return the log of the improvement to be expected, failures counting as none."""
@@ -98,7 +102,7 @@ def levelled(values: Array) -> Array:
     return np.minimum(values, median + 2.0 * span) if span > 0 else values
 
 
-def _kept(evidence: Evidence) -> Array:
+def _kept(evidence: Evidence) -> NDArray[np.intp]:
     """Return the indices of the observations to fit: the best ones and the latest ones."""
     n = len(evidence.values)
     if n <= MOST_OBSERVED:

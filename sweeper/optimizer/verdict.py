@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from functools import cached_property
+from statistics import fmean
 
 import numpy as np
 
@@ -26,7 +28,7 @@ KEEP, DISCARD = "keep", "discard"
 REPEAT, BASELINE = "repeat", "baseline"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TrialResult:
     """What is known of one finished trial.
 
@@ -52,6 +54,11 @@ class TrialResult:
     def counts(self) -> bool:
         """Whether its value may be compared."""
         return self.state == "complete" and self.value is not None and math.isfinite(self.value)
+
+    @cached_property
+    def tail_noise(self) -> float | None:
+        """The noise that the last part of its curve shows, or None."""
+        return noise.of_tail(self.curve)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +157,7 @@ class _Court:
         ]
         found = {
             "repeats": noise.of_repeats(groups),
-            "tails": noise.of_tails([t.curve for t in trials if t.counts]),
+            "tails": noise.of_tails([t.tail_noise for t in trials if t.counts]),
             "spread": noise.of_spread([self._first(t) for t in self.own if t.counts]),
         }
         return {name: estimate for name, estimate in found.items() if estimate is not None}
@@ -222,7 +229,7 @@ class _Court:
             return TrialVerdict(trial.number, KEEP, reason, self.floor, None, epoch)
         mine, best = self._runs(trial), self._runs(champion)
         floor, witness = self._floor(1.0 / len(mine) + 1.0 / len(best))
-        gain = float(np.mean(best) - np.mean(mine))
+        gain = fmean(best) - fmean(mine)
         confirmed = self._confirmed(trial, champion)
         keep = gain > (floor or 0.0) and confirmed is not False
         reason = self._reason(gain, floor, witness, champion, confirmed)
@@ -266,7 +273,7 @@ class _Court:
         rivals = [rival] if rival is not None else [t for t in self.own if t.counts][:1]
         if not rivals or rivals[0].number == trial.number:
             return None
-        return float(np.mean(again)) < float(np.mean(self._runs(rivals[0])))
+        return fmean(again) < fmean(self._runs(rivals[0]))
 
     def _corrected(self, champion: TrialResult) -> float:
         """Return the champion's value without its luck.
@@ -276,7 +283,7 @@ class _Court:
         """
         again = self.again.get(champion.number)
         if again:
-            return float(np.mean(again))
+            return fmean(again)
         values = np.array([self._first(t) for t in self.own if t.counts])
         known = [self.witnesses[n].sd for n in ("repeats", "tails") if n in self.witnesses]
         spread = self.witnesses.get("spread")

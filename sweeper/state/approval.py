@@ -251,7 +251,8 @@ def uncovered(approval: Approval | None, covers: Covers) -> list[str]:
 
 def _envelope(old: Covers, new: Covers) -> list[str]:
     before = rules.Envelope.from_document(old.envelope)
-    return list(rules.widened(before, rules.Envelope.from_document(new.envelope)))
+    widened = rules.widened(before, rules.Envelope.from_document(new.envelope))
+    return [sentence.rstrip(".") for sentence in widened]
 
 
 def _scope(old: Covers, new: Covers) -> list[str]:

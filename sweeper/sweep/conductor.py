@@ -20,6 +20,7 @@ from sweeper.jobs.executor import JobReport
 from sweeper.jobs.executor import Stage
 from sweeper.optimizer.space import SpaceExhausted
 from sweeper.state import studies
+from sweeper.state.database import DatabaseAwayError
 from sweeper.state.ledger import BudgetRefusedError
 from sweeper.state.ledger import JobRow
 from sweeper.sweep import closing
@@ -96,28 +97,26 @@ class Conductor:
         self._unstarted, self._lost = leftovers.unstarted, leftovers.lost
         self._proven = self._judge.anything_measured()
         yield from self._judge.renew()
-        while True:
-            self._beat()
-            yield from self._steering.heed(self.flights)
+        while not self._over():
             yield from self._around()
-            if self._over():
-                break
             session.sleep(session.executor.tick_s)
         yield from self._end()
 
     def _around(self) -> Iterator[Event]:
-        """Go once around the loop; a service that is away is waited for."""
+        """Go once around the loop; a service or a database that is away is waited for."""
         try:
+            self._beat()
+            yield from self._steering.heed(self.flights)
             yield from self._collect()
             self._judge_flights()
             yield from self._launch()
             self._away_since = None
-        except UnavailableError as error:
+        except (UnavailableError, DatabaseAwayError) as error:
             yield from self._wait_out(error)
         except (AccountError, ScriptError, ExecutorError) as error:
             self._refuse(error)
 
-    def _wait_out(self, error: UnavailableError) -> Iterator[Event]:
+    def _wait_out(self, error: SweeperError) -> Iterator[Event]:
         now = self._session.now()
         if self._away_since is None:
             self._away_since = now
@@ -125,7 +124,8 @@ class Conductor:
         if now - self._away_since > AWAY_LIMIT_S:
             self._refuse(error)
             return
-        self._session.sleep(min(30.0, max(1.0, error.retry_after_s or 1.0)))
+        asked_s = getattr(error, "retry_after_s", None) or 1.0
+        self._session.sleep(min(30.0, max(1.0, asked_s)))
 
     def _refuse(self, error: SweeperError) -> None:
         hint = f" {error.hint}" if error.hint else ""

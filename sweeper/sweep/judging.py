@@ -33,6 +33,7 @@ class Judge:
         self._session = session
         self._judged_at: dict[int, float] = {}
         self._known: dict[int, kept.Verdict] = {}
+        self._finished: dict[int, verdicts.TrialResult | None] = {}
         self.best: int | None = None
         self._best_value: float | None = None
         self._without_improvement = 0
@@ -86,17 +87,22 @@ class Judge:
         """Judge all finished trials anew, as the noise floor may have moved; keep what changed."""
         session = self._session
         goal = session.program.goal
-        results = [
-            _result(trial)
-            for trial in session.study.get_trials(deepcopy=False)
-            if trial.state.is_finished() and trial.user_attrs.get("ended_by") != "not started"
-        ]
+        results = self._results()
         judged = verdicts.judge(results, goal.direction, planned=session.program.budget.max_jobs)
         self._without_improvement = judged.without_improvement
         changed = [new for each in judged.verdicts if (new := self._changed(each)) is not None]
         if changed:
             kept.store(session.transaction, session.opened.uid, changed, session.now())
         yield from self._new_best(results)
+
+    def _results(self) -> list[verdicts.TrialResult]:
+        """Return what every finished trial came to; such a trial never changes again."""
+        for trial in self._session.study.get_trials(deepcopy=False):
+            if trial.state.is_finished() and trial.number not in self._finished:
+                started = trial.user_attrs.get("ended_by") != "not started"
+                self._finished[trial.number] = _result(trial) if started else None
+        ordered = (self._finished[number] for number in sorted(self._finished))
+        return [result for result in ordered if result is not None]
 
     def _changed(self, new: verdicts.TrialVerdict) -> kept.Verdict | None:
         """Return what is to be stored, or None where it is stored already."""
@@ -132,9 +138,30 @@ class Judge:
 
     def stop_reason(self) -> str | None:
         """Return why the sweep is over although its budget is not, or None."""
-        return stops.reason(
-            self._session.program.goal, self._best_value, self._without_improvement
-        )
+        goal = self._session.program.goal
+        over = stops.reason(goal, self._best_value, self._without_improvement)
+        if over is not None or goal.min_gain_per_usd is None:
+            return over
+        return stops.gain_reason(goal, self._suggestions())
+
+    def _suggestions(self) -> list[stops.Suggestion]:
+        """Return what the model promised of each finished trial that it suggested."""
+        sign = 1.0 if self._session.program.goal.direction == "minimize" else -1.0
+        found, best = [], math.inf
+        for trial in self._session.study.get_trials(deepcopy=False):
+            attrs = trial.user_attrs
+            if trial.state.is_finished() and "expected" in attrs and math.isfinite(best):
+                found.append(
+                    stops.Suggestion(
+                        float(attrs["expected"]),
+                        float(attrs["expected_sd"]),
+                        sign * best,
+                        float(attrs.get("cost_usd", 0.0)),
+                    )
+                )
+            if trial.state.name == "COMPLETE" and trial.value is not None:
+                best = min(best, sign * trial.value)
+        return found
 
 
 def _result(trial: FrozenTrial) -> verdicts.TrialResult:

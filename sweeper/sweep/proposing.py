@@ -30,12 +30,13 @@ def propose(
     Raises:
         ProposalError: Neither or both of params and file are given, or either cannot be read.
     """
-    from sweeper.optimizer import proposals
+    from sweeper.optimizer.proposals import propose as queue
+    from sweeper.optimizer.waiting import propose_now
 
     wanted = _wanted(params, why, source, confidence, file)
     opened = open_study(program)
     try:
-        act = proposals.propose_now if now else proposals.propose
+        act = propose_now if now else queue
         return [_one(act, opened.study, number, each) for number, each in enumerate(wanted, 1)]
     finally:
         opened.database.close()
@@ -64,9 +65,9 @@ def _wanted(
             hint="""For example --params '{"lr": 0.001}' --why "the paper's value".""",
         )
     if file is not None:
-        from sweeper.optimizer import proposals
+        from sweeper.optimizer.proposal_file import load_file
 
-        return proposals.load_file(file)
+        return load_file(file)
     try:
         values = json.loads(params or "")
     except ValueError as error:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from sweeper.budget.prices import micro_usd_per_minute
 from sweeper.errors import NotApprovedError
@@ -17,6 +19,7 @@ from sweeper.state import studies
 from sweeper.state.ledger import Ledger
 from sweeper.sweep.conductor import Conductor
 from sweeper.sweep.conductor import Options
+from sweeper.sweep.launch import SETTLE_WINDOW_S
 from sweeper.sweep.session import Session
 from sweeper.sweep.steering import narrow
 from sweeper.sweep.study import OpenStudy
@@ -46,13 +49,15 @@ def conducting(
     opened = open_study(program, join=join)
     name = executor_for(program, executor, opened.row.executor)
     _require_approval(opened, name)
-    held = lease.acquire(opened.database, opened.uid, ttl_s=LEASE_TTL_S)
+    held = lease.acquire(
+        opened.database, opened.uid, ttl_s=LEASE_TTL_S, settle_window_s=SETTLE_WINDOW_S
+    )
     try:
         studies.set_executor(held.transaction, opened.uid, name)
         plug = make_executor(opened, name)
         try:
             session = Session(
-                opened, held, Ledger(opened.database, opened.uid), plug, micro_usd_per_minute
+                opened, held, Ledger(opened.database, opened.uid), plug, prices(opened, name)
             )
             _project(opened)
             narrow(session)
@@ -69,7 +74,7 @@ def _require_approval(opened: OpenStudy, executor: str) -> None:
     missing = uncovered(opened, executor)
     if missing:
         raise NotApprovedError(
-            "program.md asks for more than was approved: " + " ".join(missing),
+            f"program.md asks for more than was approved: {'; '.join(missing)}.",
             hint="Run `sweeper approve` to see and approve it, or narrow program.md.",
         )
 
@@ -105,6 +110,15 @@ def _heed_changed_script(session: Session) -> None:
         )
 
 
+def prices(opened: OpenStudy, name: str) -> Callable[[str], int]:
+    """Return what a started minute of a flavor costs: by the live list, else by the snapshot."""
+    if name != "hf":
+        return micro_usd_per_minute
+    from sweeper.jobs.hf import hardware
+
+    return partial(micro_usd_per_minute, catalogue=hardware.catalogue(opened.folder.root))
+
+
 def make_executor(opened: OpenStudy, name: str) -> Executor:
     """Return the executor of a name."""
     runs, uid, study = opened.folder.runs, opened.uid, opened.row.name
@@ -116,8 +130,15 @@ def make_executor(opened: OpenStudy, name: str) -> Executor:
         from sweeper.jobs.dry import DryExecutor
 
         return DryExecutor(runs, uid, study)
+    if name == "hf":
+        from sweeper.jobs.hf.connection import connect
+        from sweeper.jobs.hf.executor import HfExecutor
+
+        scope, training = opened.program.scope, opened.program.training
+        connection = connect(opened.folder.root, training.namespace)
+        return HfExecutor(connection, uid=uid, study=study, output_repos=scope.output_repos)
     raise StateError(
-        f"There is no executor {name!r} here.",
+        f"There is no executor {name!r}.",
         key="executor",
-        hint="Use local, or dry to rehearse.",
+        hint="Use local, hf, or dry to rehearse.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from sweeper.jobs.executor import Executor
 from sweeper.program import Program
 from sweeper.state import events
+from sweeper.state.database import DatabaseAwayError
 from sweeper.state.database import Transactions
 from sweeper.state.lease import Lease
 from sweeper.state.ledger import Ledger
@@ -32,7 +34,7 @@ class Session:
         lease: The right to conduct it.
         ledger: Its jobs.
         executor: What runs them.
-        price: Flavor -> micro-dollars a minute; raises `UnknownPriceError`.
+        price: Flavor -> micro-dollars a minute; raises `UnknownPrice`.
         now: The clock, UTC seconds.
         sleep: Waits so many seconds.
     """
@@ -77,8 +79,13 @@ class Session:
         self.opened = replace(self.opened, program=program)
 
     def record(self, event: Event) -> Event:
-        """Keep an event that is worth keeping, and hand it on."""
-        if event.kind in KEPT:
+        """Keep an event that is worth keeping, and hand it on.
+
+        While the database is away nothing can be kept, and what is said is only shown.
+        """
+        if event.kind not in KEPT:
+            return event
+        with suppress(DatabaseAwayError):
             events.record(
                 self.transaction,
                 self.opened.uid,

@@ -27,6 +27,7 @@ from sweeper.views.terminal import LiveView
 
 #: How long `--detach` waits for the conductor to hold the study, seconds.
 _DETACH_WITHIN_S = 60.0
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(
@@ -66,16 +67,20 @@ def _look(folder: Folder) -> Snapshot:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Make SIGTERM what Ctrl-C is: the lease is released, jobs go on."""
+    """Make SIGTERM and Ctrl-C the same: the lease is released, jobs go on.
+
+    Also where SIGINT was ignored, as shells do for what they start in the background.
+    """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in _INTERRUPTS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +19,10 @@ from sweeper.state.ledger import Reservation
 
 UID = "9f3a01bc"
 STUDY = "digits"
+#: Jobs are ended by their reservation: two test runs on one machine must not share any.
+_SESSION = secrets.token_hex(8)
 #: Nothing that is waited for here takes longer.
-PATIENCE_S = 20.0
+PATIENCE_S = 180.0
 
 
 def reservation(
@@ -27,7 +30,7 @@ def reservation(
 ) -> Reservation:
     """Return a reservation as the ledger would make it; its nonce follows from its purpose."""
     purpose = f"{STUDY}/{trial}/{attempt}" if trial is not None else f"task/{attempt}"
-    nonce = hashlib.md5(purpose.encode()).hexdigest()
+    nonce = hashlib.md5(f"{_SESSION} {purpose}".encode()).hexdigest()
     return Reservation(
         id=1,
         uid=UID,
@@ -109,6 +112,7 @@ class ExecutorContract:
     """The claims; a subclass gives the fixture `bench`."""
 
     def test_a_job_that_ends_well_is_completed(self, bench: Bench) -> None:
+        """With exit code 0 and its times."""
         job = bench.submit("completes", reservation())
         report = bench.ended(job)
 
@@ -120,6 +124,7 @@ class ExecutorContract:
         assert report.finished_at >= report.started_at
 
     def test_a_job_that_fails_is_an_error_with_its_exit_code(self, bench: Bench) -> None:
+        """The script's own word is passed on."""
         report = bench.ended(bench.submit("fails", reservation()))
 
         assert report.stage is Stage.ERROR
@@ -127,14 +132,14 @@ class ExecutorContract:
         assert not report.timed_out
 
     def test_a_job_is_cut_by_its_timeout(self, bench: Bench) -> None:
+        """The timeout that was paid for, and not before."""
         report = bench.ended(bench.submit("endless", reservation(timeout_s=1.0)))
 
         assert (report.stage, report.timed_out) == (Stage.ERROR, True)
         assert report.running_s >= 1.0
 
-    def test_a_cancelled_job_ends_as_cancelled_however_often_it_is_asked(
-        self, bench: Bench
-    ) -> None:
+    def test_a_cancelled_job_ends_however_often_it_is_asked(self, bench: Bench) -> None:
+        """A request is repeated until the job is terminal."""
         job = bench.submit("endless", reservation())
         bench.until(lambda: bench.reads(job))
         bench.executor.cancel(job)
@@ -143,6 +148,7 @@ class ExecutorContract:
         assert bench.ended(job).stage is Stage.CANCELED
 
     def test_cancelling_what_has_ended_changes_nothing(self, bench: Bench) -> None:
+        """A job that completes beats our wish to end it."""
         job = bench.submit("completes", reservation())
         before = bench.ended(job)
         bench.executor.cancel(job)
@@ -150,11 +156,13 @@ class ExecutorContract:
         assert bench.report(job) == before
 
     def test_unknown_jobs_are_absent_from_reports_and_not_found(self, bench: Bench) -> None:
+        """Absence is an answer, not an error."""
         assert bench.executor.poll(["nobody", "local-1-1-x"]) == {}
         assert bench.executor.find(f"{STUDY}/99/1") is None
         assert bench.executor.matches(f"{STUDY}/99/1") == []
 
     def test_a_job_is_found_by_its_purpose_with_its_reservation(self, bench: Bench) -> None:
+        """A lost answer is resolved by looking."""
         paid = reservation(3, "2")
         job = bench.submit("completes", paid)
         bench.submit("completes", reservation(3, "1"))
@@ -165,6 +173,7 @@ class ExecutorContract:
         ]
 
     def test_the_same_reservation_never_starts_a_second_job(self, bench: Bench) -> None:
+        """Neither while it runs nor after it has ended."""
         paid = reservation()
         job = bench.submit("endless", paid)
         bench.executor = bench.reopen()
@@ -177,6 +186,7 @@ class ExecutorContract:
         assert bench.report(job).stage is Stage.CANCELED
 
     def test_another_conductor_finds_the_job_and_reads_on(self, bench: Bench) -> None:
+        """From the cursor that the first one kept."""
         job = bench.submit("endless", reservation())
         bench.until(lambda: bench.reads(job))
         first = bench.executor.tail(job, "")
@@ -189,6 +199,7 @@ class ExecutorContract:
         assert first.lines + rest.lines == bench.reads(job)
 
     def test_every_line_comes_once_and_the_last_tail_says_so(self, bench: Bench) -> None:
+        """However the reading falls between the lines."""
         job = bench.submit("completes", reservation())
         cursor, lines, complete = "", [], False
         while not complete:
@@ -201,6 +212,7 @@ class ExecutorContract:
         assert bench.report(job).stage.terminal
 
     def test_what_a_job_reports_is_read_as_the_objective(self, bench: Bench) -> None:
+        """Writer and reader meet."""
         job = bench.submit("completes", reservation())
         bench.ended(job)
         reader = MetricReader("loss")
@@ -210,6 +222,7 @@ class ExecutorContract:
         assert steps == sorted(set(steps))
 
     def test_jobs_of_another_study_are_not_seen(self, bench: Bench) -> None:
+        """A purpose begins with its study."""
         paid = reservation()
         bench.submit("completes", paid)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from pathlib import Path
 
@@ -31,22 +30,29 @@ class LocalBench(Bench):
         self.paid: list[Reservation] = []
 
     def reopen(self) -> LocalExecutor:
+        """Return a fresh executor of the same study."""
         return LocalExecutor(
             self.folder / "runs", UID, STUDY, device_locks=self.folder / "device-locks"
         )
 
     def submit(self, kind: str, paid: Reservation) -> str:
+        """Submit a job of that kind."""
         return self.run(SCRIPTS[kind], paid, name=f"{kind}.py")
 
-    def run(self, script: str, paid: Reservation, *, name: str = "train.py", **training: object):
+    def run(
+        self, script: str, paid: Reservation, *, name: str = "train.py", **training: object
+    ) -> str:
+        """Submit a script that is written for it."""
         (self.folder / name).write_text(textwrap.dedent(script), encoding="utf-8")
         return self.give(paid, Training(script=name, **training))
 
     def give(self, paid: Reservation, training: Training) -> str:
+        """Submit what a Training block says."""
         self.paid.append(paid)
         return self.executor.submit(job_spec(self.folder, training, paid), paid)
 
     def job_folder(self, paid: Reservation) -> Path:
+        """Return where an attempt's files lie."""
         return job_spec(self.folder, Training(script="train.py"), paid).job_folder
 
     def group(self, paid: Reservation) -> int:
@@ -67,5 +73,5 @@ class LocalBench(Bench):
 def bearers(paid: Reservation) -> list[int]:
     """Return the processes that bear a reservation."""
     mark = f"SWEEPER_RESERVATION={paid.nonce}".encode()
-    found = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    found = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
     return [pid for pid in found if mark in runner._environment(pid)]

@@ -38,22 +38,27 @@ class DryBench(Bench):
         self.executor: DryExecutor = self.reopen()
 
     def reopen(self) -> DryExecutor:
+        """Return a fresh executor over the same file."""
         return DryExecutor(self.folder / "runs", UID, STUDY, clock=lambda: self.now)
 
     def submit(self, kind: str, paid: Reservation) -> str:
+        """Submit a job of that kind."""
         self.executor.faults = dict(KINDS[kind])
         return self.give(paid)
 
     def give(self, paid: Reservation, training: Training | None = None) -> str:
+        """Submit with the faults that are on."""
         training = training or Training(script="train.py")
         return self.executor.submit(job_spec(self.folder, training, paid), paid)
 
     def pass_time(self) -> None:
+        """Move the clock."""
         self.now += 0.1
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> DryBench:
+    """A dry executor with a clock of its own."""
     return DryBench(tmp_path)
 
 
@@ -62,6 +67,7 @@ class TestContract(ExecutorContract):
 
 
 def test_a_curve_depends_on_its_parameters_and_seed_alone() -> None:
+    """A rehearsal can be repeated."""
     params = {"lr": 1e-3, "rank": 8, "scheduler": "cosine", "peft": None, "warm": True}
 
     assert curve(params, 1, 0.5) == curve(dict(params), 1, 0.5)
@@ -71,6 +77,7 @@ def test_a_curve_depends_on_its_parameters_and_seed_alone() -> None:
 
 
 def test_a_refused_submission_makes_no_job(bench: DryBench) -> None:
+    """Also not in the file."""
     bench.executor.faults = {"refuse": 1}
     paid = reservation()
     with pytest.raises(NothingCreatedError):
@@ -81,6 +88,7 @@ def test_a_refused_submission_makes_no_job(bench: DryBench) -> None:
 
 
 def test_a_job_whose_answer_was_lost_is_found(bench: DryBench) -> None:
+    """By its purpose, by the next conductor."""
     bench.executor.faults = {"lose answer": 1}
     paid = reservation()
     with pytest.raises(OutcomeUnknownError):
@@ -90,6 +98,7 @@ def test_a_job_whose_answer_was_lost_is_found(bench: DryBench) -> None:
 
 
 def test_a_duplicate_bears_the_same_reservation_and_is_the_younger(bench: DryBench) -> None:
+    """Both can be seen, to be booked."""
     bench.executor.faults = {"duplicate": 1}
     paid = reservation()
     job = bench.give(paid)
@@ -101,6 +110,7 @@ def test_a_duplicate_bears_the_same_reservation_and_is_the_younger(bench: DryBen
 
 
 def test_a_vanished_job_is_absent_from_reports(bench: DryBench) -> None:
+    """After half of its curve."""
     bench.executor.faults = {"vanish": 1}
     job = bench.give(reservation())
     assert bench.report(job).stage is Stage.RUNNING
@@ -108,6 +118,7 @@ def test_a_vanished_job_is_absent_from_reports(bench: DryBench) -> None:
 
 
 def test_a_diverging_job_reports_nan(bench: DryBench) -> None:
+    """In the second half of its curve."""
     bench.executor.faults = {"diverge": 1}
     job = bench.give(reservation())
     bench.ended(job)
@@ -119,6 +130,7 @@ def test_a_diverging_job_reports_nan(bench: DryBench) -> None:
 
 
 def test_readings_end_at_the_end_of_the_axis(bench: DryBench) -> None:
+    """Twenty of them, whatever the axis."""
     training = Training(script="train.py", resource={"name": "epoch", "max": 3})
     job = bench.give(reservation(), training)
     bench.ended(job)

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,7 @@ def _kill(pid: int) -> None:
 
 
 def test_a_dead_runner_makes_its_job_lost_and_its_script_ended(local: LocalBench) -> None:
+    """And the same report is given ever after."""
     paid = reservation()
     job = local.submit("endless", paid)
     local.until(lambda: local.reads(job))
@@ -69,6 +71,7 @@ def test_no_other_attempt_could_run_beside_a_lost_one(local: LocalBench) -> None
 
 
 def test_runner_and_script_killed_together_is_lost(local: LocalBench) -> None:
+    """Nobody is left to tell how it ended."""
     paid = reservation()
     job = local.submit("endless", paid)
     group = local.group(paid)
@@ -95,6 +98,7 @@ def test_a_runner_that_dies_before_it_lets_go_starts_nothing(local: LocalBench) 
 
 
 def test_another_boot_means_lost(local: LocalBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Process ids of an earlier boot mean nothing."""
     paid = reservation()
     job = local.submit("endless", paid)
     local.until(lambda: local.reads(job))
@@ -110,6 +114,7 @@ def test_another_boot_means_lost(local: LocalBench, monkeypatch: pytest.MonkeyPa
 def test_another_machines_job_is_never_called_lost(
     local: LocalBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Only the machine that runs it can know."""
     paid = reservation()
     job = local.submit("endless", paid)
     os.kill(local.runner_of(paid), signal.SIGKILL)
@@ -122,6 +127,7 @@ def test_another_machines_job_is_never_called_lost(
 
 
 def test_a_cancelled_job_whose_runner_dies_still_ends(local: LocalBench) -> None:
+    """The request does not get lost with the runner."""
     paid = reservation()
     script = "import signal, time; signal.signal(15, signal.SIG_IGN); print(1); time.sleep(600)"
     job = local.run(script, paid)
@@ -154,7 +160,7 @@ def test_killed_at_any_moment_a_script_runs_at_most_once(local: LocalBench, vict
             assert _starts(local, trial) == 1
         if report.stage is Stage.ERROR:
             assert report.signal == signal.SIGKILL
-        local.until(lambda: bearers(paid) == [])
+        local.until(lambda paid=paid: bearers(paid) == [])
         assert local.give(paid, training) == job
         assert _starts(local, trial) <= 1
 
@@ -182,7 +188,6 @@ def _strike(local: LocalBench, paid: Reservation, victim: str) -> None:
 
 def _command(pid: int) -> bytes:
     try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read()
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""

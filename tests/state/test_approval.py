@@ -78,7 +78,7 @@ def test_what_was_approved_is_covered() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"envelope": facts.envelope(max_jobs=12)}, "max_jobs goes from 10 to 12"),
+        ({"envelope": facts.envelope(max_jobs=12)}, "max_jobs rises from 10 to 12"),
         ({"scope": {**SCOPE, "models": ["x/y"]}}, "models gains x/y"),
         ({"scope": {**SCOPE, "output_repos": ["me/*"]}}, "output_repos gains me/*"),
         ({"scope": {**SCOPE, "output_repos": ["you/sweep-1"]}}, "output_repos gains you/sweep-1"),

@@ -180,7 +180,7 @@ def test_a_job_whose_metric_never_came_names_what_was_seen(tmp_path: Path) -> No
 @pytest.mark.parametrize("value", ["NaN", "Infinity"])
 def test_a_diverged_objective_ends_the_trial_as_failed(tmp_path: Path, value: str) -> None:
     diverging = script(
-        f"print('[sweeper] {{\"step\": 1, \"loss\": {value}}}', flush=True)\ntime.sleep(30)\n"
+        f'print(\'[sweeper] {{"step": 1, "loss": {value}}}\', flush=True)\ntime.sleep(30)\n'
     )
     sweep = make_sweep(tmp_path / "s", script=diverging, max_jobs=1).approve()
     begun = time.monotonic()
@@ -205,7 +205,7 @@ def test_a_timeout_is_enforced_and_said(tmp_path: Path) -> None:
 def test_a_training_killed_from_outside_is_tried_again_as_the_same_trial(tmp_path: Path) -> None:
     suicidal = script(
         "attempt = os.environ['SWEEPER_ATTEMPT']\n"
-        "print('[sweeper] {\"step\": 1, \"loss\": %s}' % attempt, flush=True)\n"
+        'print(\'[sweeper] {"step": 1, "loss": %s}\' % attempt, flush=True)\n'
         "if attempt == '1':\n    os.kill(os.getpid(), 9)\n"
     )
     sweep = make_sweep(tmp_path / "s", script=suicidal, max_jobs=2).approve()
@@ -226,9 +226,10 @@ def test_the_first_job_runs_alone_until_it_has_measured(tmp_path: Path) -> None:
     events, _, _ = conduct(sweep)
 
     kinds = [event.kind for event in events]
-    assert kinds.index("first_metric") < [
-        at for at, event in enumerate(events) if event.kind == "trial_started"
-    ][1]
+    assert (
+        kinds.index("first_metric")
+        < [at for at, event in enumerate(events) if event.kind == "trial_started"][1]
+    )
 
 
 def test_trials_counts_those_that_finished_in_this_run(tmp_path: Path) -> None:
@@ -327,7 +328,9 @@ def test_constraints_and_conditions_hold_in_every_trial(tmp_path: Path) -> None:
 
 
 def test_losers_leave_no_output_where_deletes_are_allowed(tmp_path: Path) -> None:
-    saving = SCRIPT + "open(os.path.join(os.environ['SWEEPER_OUTPUT_DIR'], 'model'), 'w').close()\n"
+    saving = (
+        SCRIPT + "open(os.path.join(os.environ['SWEEPER_OUTPUT_DIR'], 'model'), 'w').close()\n"
+    )
     sweep = make_sweep(
         tmp_path / "s", script=saving, max_jobs=4, budget="allow_deletes: true"
     ).approve()
@@ -335,7 +338,9 @@ def test_losers_leave_no_output_where_deletes_are_allowed(tmp_path: Path) -> Non
     conduct(sweep)
 
     best = status(sweep)["best"]["trial"]
-    kept = [path.parent.parent.parent.name for path in sweep.folder.glob("runs/trials/*/*/output/*")]
+    kept = [
+        path.parent.parent.parent.name for path in sweep.folder.glob("runs/trials/*/*/output/*")
+    ]
     assert kept == [str(best)]
     assert len(list(sweep.folder.glob("runs/trials/*/*/log"))) == 4
 

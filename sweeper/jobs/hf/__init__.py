@@ -1,0 +1,1 @@
+"""Trials as Hugging Face Jobs."""

@@ -1,0 +1,1 @@
+"""One job outside a sweep: reserved, submitted once, settled."""
