@@ -156,7 +156,7 @@ class Sandbox:
 
 
 def _is_native(path: Path) -> bool:
-    with open(path, "rb") as handle:
+    with path.open("rb") as handle:
         return handle.read(2) != b"#!"
 
 
@@ -188,7 +188,8 @@ def _run(
             os.killpg(process.pid, signal.SIGKILL)
             out, err = process.communicate()
         raise TimeoutError(
-            f"{' '.join(command[:6])} ... did not end within {timeout} s\n{out[-2000:]}\n{err[-2000:]}"
+            f"{' '.join(command[:6])} ... did not end within {timeout} s\n"
+            f"{out[-2000:]}\n{err[-2000:]}"
         ) from None
     return process.returncode, out, err
 

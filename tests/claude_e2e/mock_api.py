@@ -27,7 +27,6 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from http.server import ThreadingHTTPServer
 from typing import Any
-from typing import Union
 
 MAIN = "main"
 SIDE = "side"
@@ -87,7 +86,7 @@ def api_error(status: int, error_type: str = "api_error") -> Turn:
 
 #: What a script may hold: a turn, a block, a list of blocks, plain text, or a
 #: function of the recorded request that returns any of these.
-TurnLike = Union[Turn, Block, Sequence[Block], str, Callable[["Request"], Any]]
+TurnLike = Turn | Block | Sequence[Block] | str | Callable[["Request"], Any]
 
 
 def as_turn(item: TurnLike, request: Request) -> Turn:
