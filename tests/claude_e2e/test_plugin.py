@@ -91,7 +91,7 @@ def test_decisions_hold_in_every_mode(mode: str, box: Sandbox, plugin: Path, fol
         bash("hf jobs run img"),
         bash("sweeper approve . --yes"),
         bash("for i in 1 2; do sweeper run; done"),
-        tool("Write", file_path=str(folder / "runs" / "approval.json"), content="{}"),
+        tool("Write", file_path=str(folder / "runs" / "sweep.db"), content="{}"),
         bash("grep -rn 'hf jobs run' ."),
         "done",
     ]
@@ -102,6 +102,7 @@ def test_decisions_hold_in_every_mode(mode: str, box: Sandbox, plugin: Path, fol
     assert "sweeper ran: run . --detach" in allowed.output
     assert [call.denied for call in refused] == [True] * 4
     assert "sweeper run" in refused[0].reason
+    assert not (folder / "runs" / "sweep.db").exists()
     assert searched.executed
 
 
