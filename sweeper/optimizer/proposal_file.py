@@ -1,6 +1,7 @@
 """A file of proposals, as Claude's researcher or a person writes it; see schemas/proposals.json.
 
 A recipe file holds more keys in each entry; what is no part of a proposal is left unread here.
+The parameters of a recipe may be empty: it then says nothing that could be tried.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def _entry(path: Path, number: int, entry: object) -> dict[str, Any]:
     if not isinstance(entry, dict):
         raise ProposalError(f"{place} is {entry!r}, not an object.", hint=_HINT)
     params = entry.get("params")
-    if not isinstance(params, dict) or not params:
+    if not isinstance(params, dict):
         raise ProposalError(f"{place} has no `params` object.", key="params", hint=_HINT)
     source = entry.get("source", [])
     source = [source] if isinstance(source, str) else source

@@ -43,6 +43,9 @@ def propose(
 
 
 def _one(act: Any, study: Any, number: int, wanted: dict[str, Any]) -> dict[str, Any]:
+    if not wanted["params"]:
+        said = f"{number}: skipped: it names no parameter of the search space"
+        return {"accepted": False, "id": None, "text": said}
     try:
         made = act(study, wanted.pop("params"), **wanted)
     except ProposalError as error:
