@@ -69,7 +69,7 @@ class Connection:
         """Return the JSON behind an address.
 
         Raises:
-            UnavailableError: For now there is no answer.
+            UnavailableError: There is no answer at the moment.
             AccountError: The token may not read it.
             ExecutorError: Any other refusal, 404 among them.
         """
