@@ -48,6 +48,29 @@ class _Standing:
         return max(0.0, 1.0 - self.step / self.end)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """The usable curves of a study's ended trials, less is better.
+
+    Attributes:
+        trials: What they were read from.
+        complete: Those of complete trials, which end with the trial's value.
+        every: Those of complete and pruned trials.
+    """
+
+    trials: list[FrozenTrial]
+    complete: list[Curve]
+    every: list[Curve]
+
+    @classmethod
+    def of(cls, trials: list[FrozenTrial], sign: float) -> _Ended:
+        """Read the curves of trials, values times `sign`."""
+        complete = [_ended(t, sign) for t in trials if t.state == TrialState.COMPLETE]
+        states = (TrialState.COMPLETE, TrialState.PRUNED)
+        every = [_signed(t, sign) for t in trials if t.state in states]
+        return cls(trials, list(filter(usable, complete)), list(filter(usable, every)))
+
+
 class BudgetPruner(BasePruner):
     """Ends a trial when its rest buys more elsewhere.
 
@@ -70,6 +93,7 @@ class BudgetPruner(BasePruner):
         self.resource_max = resource_max
         self.wrapped = wrapped or NopPruner()
         self.least_chance = least_chance
+        self._ended: _Ended | None = None
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         """Whether the trial should end now."""
@@ -87,20 +111,22 @@ class BudgetPruner(BasePruner):
         curve = _signed(trial, sign)
         if not curve or not usable(curve):
             return None
-        finished = [
-            _ended(t, sign)
-            for t in study._get_trials(
-                deepcopy=False, states=(TrialState.COMPLETE,), use_cache=True
-            )
-            if t.intermediate_values
-        ]
-        finished = [c for c in finished if usable(c)]
+        ended = self._look(study, sign)
+        finished = ended.complete
         if len(finished) < _FIRST_FINISHED:
             return None
         end = self.resource_max or max(max(c) for c in finished)
         best = min(c[max(c)] for c in finished)
-        ahead = _share_ahead(study, curve, sign)
+        ahead = _share_ahead(ended.every, curve)
         return _Standing(curve, max(curve), end, finished, best, ahead)
+
+    def _look(self, study: Study, sign: float) -> _Ended:
+        """Return the curves of the study's ended trials, read once until a trial ends."""
+        trials = study._get_trials(deepcopy=False, use_cache=True)
+        # Optuna hands out the same list until something is told or begun.
+        if self._ended is None or self._ended.trials is not trials:
+            self._ended = _Ended.of(trials, sign)
+        return self._ended
 
     def _may_end(self, study: Study, trial: FrozenTrial, standing: _Standing) -> bool:
         early = standing.step < max(2, _TOO_EARLY * standing.end)
@@ -138,12 +164,10 @@ def _sign(study: Study) -> float:
     return -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
 
 
-def _share_ahead(study: Study, curve: Curve, sign: float) -> float:
+def _share_ahead(others: list[Curve], curve: Curve) -> float:
     """Return the share of all ended trials whose curves were lower at this curve's step."""
     step = max(curve)
-    states = (TrialState.COMPLETE, TrialState.PRUNED)
-    others = [_signed(t, sign) for t in study._get_trials(False, states, use_cache=True)]
-    peers = [reading(c, step) for c in others if usable(c) and max(c) >= step]
+    peers = [reading(c, step) for c in others if max(c) >= step]
     mine = reading(curve, step)
     return sum(peer <= mine for peer in peers) / (len(peers) + 1)
 

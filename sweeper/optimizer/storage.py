@@ -140,6 +140,14 @@ def create_owned_trial(
         system_attrs={} if fixed_params is None else {"fixed_params": dict(fixed_params)},
     )
     trial_id = study._storage.create_new_trial(study._study_id, template_trial=template)
+    return begun(study, trial_id)
+
+
+def begun(study: Study, trial_id: int) -> Trial:
+    """Return a trial that has just begun, as `study.ask` does: its sampler sees all others."""
+    # Optuna forgets what it read of the study in `ask` and `tell` only; trials begun since the
+    # last `tell` would be unknown to the sampler, and tried again.
+    study._thread_local.cached_all_trials = None
     return Trial(study, trial_id)
 
 

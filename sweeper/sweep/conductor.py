@@ -19,6 +19,7 @@ from sweeper.errors import UnavailableError
 from sweeper.jobs.executor import JobReport
 from sweeper.jobs.executor import Stage
 from sweeper.optimizer.space import SpaceExhausted
+from sweeper.optimizer.storage import begun
 from sweeper.state import studies
 from sweeper.state.database import DatabaseAwayError
 from sweeper.state.ledger import BudgetRefusedError
@@ -314,10 +315,8 @@ class Conductor:
         return launch.next_trial(self._session)._trial_id, "1"
 
     def _start(self, trial_id: int, attempt: str) -> Event:
-        import optuna
-
         session = self._session
-        trial = optuna.Trial(session.study, trial_id)
+        trial = begun(session.study, trial_id)
         params = launch.parameters(session, trial)
         reservation = launch.reserve(session, trial, params, attempt, session.flavor)
         launch.begin_attempt(session, trial_id, attempt)

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 from sweeper.jobs.executor import JobReport
 from sweeper.jobs.metrics import MetricReader
@@ -14,6 +15,9 @@ from sweeper.optimizer.storage import set_intermediate_values
 from sweeper.state import cursors
 from sweeper.state.ledger import JobRow
 from sweeper.sweep.session import Session
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 #: Lines of a log that are kept for classifying a failure.
 _TAIL_LINES = 200
@@ -30,6 +34,7 @@ class Flight:
         reader: Reads its lines.
         cursor: How far its log was read.
         curve: Step -> value, of this attempt.
+        highest: The highest step of the curve, or None.
         tail: The last lines of its log.
         asked: Our reason for ending it, or None.
         ask_again_at: When the request to end it is repeated.
@@ -39,6 +44,7 @@ class Flight:
         look_again_at: When a missing answer is looked into again.
         missing_since: Since when the platform has not known it, or None.
         resubmissions: How often its request was sent again.
+        trial: Its trial as it was when it was first judged.
     """
 
     row: JobRow
@@ -47,6 +53,7 @@ class Flight:
     reader: MetricReader
     cursor: str = ""
     curve: dict[int, float] = field(default_factory=dict)
+    highest: int | None = None
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
     asked: str | None = None
     ask_again_at: float = 0.0
@@ -56,6 +63,7 @@ class Flight:
     look_again_at: float = 0.0
     missing_since: float | None = None
     resubmissions: int = 0
+    trial: FrozenTrial | None = None
 
     @property
     def number(self) -> int:
@@ -66,11 +74,8 @@ class Flight:
 
     @property
     def latest(self) -> tuple[int, float] | None:
-        """The newest reading, as (step, value)."""
-        if not self.curve:
-            return None
-        step = max(self.curve)
-        return step, self.curve[step]
+        """The reading at the highest step, as (step, value)."""
+        return None if self.highest is None else (self.highest, self.curve[self.highest])
 
 
 def of_row(session: Session, row: JobRow, trial_id: int) -> Flight:
@@ -88,6 +93,7 @@ def of_row(session: Session, row: JobRow, trial_id: int) -> Flight:
         values = session.storage.get_trial(trial_id).intermediate_values
         flight.cursor = known.cursor
         flight.curve = {s: v for s, v in values.items() if not math.isnan(v)}
+        flight.highest = max(flight.curve, default=None)
         flight.unjudged = bool(flight.curve)
     return flight
 
@@ -128,8 +134,10 @@ def _read_log(session: Session, flight: Flight) -> tuple[dict[int, float], bool]
                 # The attempt's earlier readings came in a weaker form and are void.
                 new = dict.fromkeys(flight.curve, math.nan)
                 flight.curve.clear()
+                flight.highest = None
             new[reading.step] = reading.value
             flight.curve[reading.step] = reading.value
+            flight.highest = max(reading.step, flight.highest or 0)
     advanced = tail.cursor != flight.cursor
     flight.cursor, flight.complete = tail.cursor, tail.complete
     return new, advanced

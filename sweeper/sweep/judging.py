@@ -50,7 +50,7 @@ class Judge:
         A NaN or an infinity of the objective is a divergence; all else is the pruner's word, asked
         at most once a second for each trial.
         """
-        if flight.curve and not math.isfinite(list(flight.curve.values())[-1]):
+        if flight.curve and not math.isfinite(next(reversed(flight.curve.values()))):
             return outcome.DIVERGED
         now = self._session.now()
         if now - self._judged_at.get(flight.number, -math.inf) < _JUDGE_EVERY_S:
@@ -58,12 +58,22 @@ class Judge:
         self._judged_at[flight.number] = now
         flight.unjudged = False
         study = self._session.study
-        trial = self._session.storage.get_trial(flight.trial_id)
+        trial = self._as_it_stands(flight)
         if trial.state.is_finished() or not study.pruner.prune(study, trial):
             return None
         explain = getattr(study.pruner, "reason", None)
         words = explain(study, trial) if callable(explain) else None
         return f"{outcome.PRUNER}: {words}" if words else outcome.PRUNER
+
+    def _as_it_stands(self, flight: Flight) -> FrozenTrial:
+        """Return a running trial with the readings that the study holds.
+
+        The flight knows them; reading thousands back every second would cost more than all else.
+        """
+        if flight.trial is None:
+            flight.trial = self._session.storage.get_trial(flight.trial_id)
+        flight.trial.intermediate_values = dict(flight.curve)
+        return flight.trial
 
     def repeated_failure(self, row: JobRow) -> str | None:
         """Return the traceback that ended this trial and the one before it alike, or None."""

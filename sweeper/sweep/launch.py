@@ -20,6 +20,7 @@ from sweeper.jobs.executor import FoundJob
 from sweeper.jobs.executor import JobSpec
 from sweeper.optimizer import space
 from sweeper.optimizer.storage import OWNER
+from sweeper.optimizer.storage import begun
 from sweeper.optimizer.storage import create_owned_trial
 from sweeper.optimizer.storage import set_intermediate_values
 from sweeper.optimizer.storage import set_trial_attrs
@@ -68,7 +69,6 @@ def has_baseline(session: Session) -> bool:
 
 def _claim_waiting(session: Session) -> optuna.Trial | None:
     """Claim the first trial that waits: owner first, then a compare-and-set to RUNNING."""
-    import optuna
     from optuna.trial import TrialState
 
     waiting = session.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
@@ -80,7 +80,7 @@ def _claim_waiting(session: Session) -> optuna.Trial | None:
         }
         set_trial_attrs(session.storage, trial._trial_id, user=mine)
         if session.storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING):
-            return optuna.Trial(session.study, trial._trial_id)
+            return begun(session.study, trial._trial_id)
     return None
 
 

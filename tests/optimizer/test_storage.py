@@ -264,3 +264,14 @@ def bulk(study: optuna.Study, n: int) -> None:
             " VALUES (?, ?, ?, 'FINITE')",
             [(i + 1, k, k / 3) for i in range(n) for k in range(20)],
         )
+
+
+def test_a_trial_that_has_just_begun_sees_those_begun_before_it(tmp_path: Path) -> None:
+    """Several trials begun between two results know of each other, as with `study.ask`."""
+    study = new_study(tmp_path)
+    seen = []
+    for _ in range(3):
+        create_owned_trial(study, 1)
+        seen.append(len(study._get_trials(deepcopy=False, use_cache=True)))
+
+    assert seen == [1, 2, 3]

@@ -53,3 +53,29 @@ def test_a_glance_imports_no_framework(sweep: RecordedSweep) -> None:
         check=True,
     )
     assert printed.stdout.strip() == "[]"
+
+
+def test_the_program_answers_a_glance_before_it_imports_typer(sweep: RecordedSweep) -> None:
+    """`python -m sweeper status` imports neither the framework nor what the sweep runs on."""
+    printed = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "sweeper", "status", str(sweep.folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in printed.stderr.splitlines()}
+
+    assert printed.stdout
+    assert "sweeper.views.glance" in imported
+    assert not {"typer", "pydantic", "rich", "optuna", "sqlalchemy", "plotly"} & imported
+
+
+def test_the_program_tells_an_error_of_a_glance_in_one_sentence(tmp_path: Path) -> None:
+    """A folder without a program.md is refused with exit code 1 and no traceback."""
+    failed = subprocess.run(
+        [sys.executable, "-m", "sweeper", "status", str(tmp_path)], capture_output=True, text=True
+    )
+
+    assert failed.returncode == 1
+    assert failed.stderr
+    assert "Traceback" not in failed.stderr
