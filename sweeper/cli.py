@@ -241,7 +241,7 @@ def stop(
 
 @app.command()
 def pause(path: Where = HERE, as_json: Json = False) -> None:
-    """Submit nothing more for now; running trials go on."""
+    """Submit nothing more until `resume`; running trials go on."""
     _ask(path, "pause", None, as_json)
 
 

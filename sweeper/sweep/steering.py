@@ -27,7 +27,7 @@ class Steering:
     """Heeds requests and edits.
 
     Attributes:
-        holds: Whether nothing is to be submitted for now.
+        holds: Whether nothing is to be submitted until that changes.
         stopped_by: Why a person wants the sweep to end, or None.
     """
 
@@ -41,7 +41,7 @@ class Steering:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing is to be submitted for now."""
+        """Whether nothing is to be submitted until that changes."""
         return self._paused or bool(self._uncovered)
 
     @property
