@@ -52,6 +52,7 @@ def test_a_sweep_from_approval_to_report(sweep: Sweep) -> None:
     )
     assert f"{shown['best']['value']:.6f}" in repeated.stdout
     (sweep.folder / "ran.txt").write_text("0 1\n1 1\n")
+    assert "Forecast: about" in sweep.sweeper("approve", "--yes").stdout
     again = sweep.sweeper("run")
     assert again.returncode == 0
     assert "jobs" in again.stdout

@@ -104,8 +104,19 @@ class Asked:
         if program.training.secrets:
             lines.append(f"  secrets given to jobs: {', '.join(program.training.secrets)}")
         lines.append(worst_case_text(program, self._executor))
-        lines += self._changes()
+        lines += [*self._forecast(), *self._changes()]
         return "\n".join(lines)
+
+    def _forecast(self) -> list[str]:
+        """Say how far the budget goes, once trials have shown how long one takes."""
+        if self._row is None:
+            return []
+        from sweeper.summary import snapshot
+        from sweeper.summary.forecast import forecast
+
+        look = snapshot.read(self._program.path, curves=False)
+        expected = forecast(look)
+        return [] if expected is None else [f"Forecast: {expected.sentence(look.taken_at)}."]
 
     def _changes(self) -> list[str]:
         if self._current is None:

@@ -93,6 +93,9 @@ def of_row(session: Session, row: JobRow, trial_id: int) -> Flight:
         values = session.storage.get_trial(trial_id).intermediate_values
         flight.cursor = known.cursor
         flight.curve = {s: v for s, v in values.items() if not math.isnan(v)}
+        if known.last_step is not None and known.last_value is None:
+            # The last reading was a divergence; other NaNs are readings that were voided.
+            flight.curve[known.last_step] = values.get(known.last_step, math.nan)
         flight.highest = max(flight.curve, default=None)
         flight.unjudged = bool(flight.curve)
     return flight

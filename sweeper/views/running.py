@@ -141,7 +141,7 @@ def detach(program: Program, arguments: list[str]) -> dict[str, object]:
     begun = time.time()
     with folder.conductor_log.open("a", encoding="utf-8") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "sweeper", *kept],
+            [sys.executable, "-P", "-m", "sweeper", *kept],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

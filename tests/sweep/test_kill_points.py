@@ -77,3 +77,33 @@ def test_a_killed_conductor_is_taken_up_where_it_stopped(
         "SELECT trial_id, COUNT(*) FROM trial_intermediate_values GROUP BY trial_id",
     )
     assert [count for _, count in readings] == [3, 3, 3]
+
+
+DIVERGING = """\
+import os, time
+with open("ran.txt", "a") as ran:
+    ran.write(f"{os.environ['SWEEPER_TRIAL']} {os.environ['SWEEPER_ATTEMPT']}\\n")
+print('[sweeper] {"step": 1, "loss": NaN}', flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize(
+    "step",
+    ["sweeper.state.ledger:Ledger.cancelling", "sweeper.jobs.local:LocalExecutor.cancel"],
+)
+def test_what_was_to_be_ended_is_ended_by_the_next_conductor(
+    tmp_path: Path, step: str, moment: str
+) -> None:
+    """Ending a job is durable before the request, and repeated until the job is terminal."""
+    sweep = make_sweep(
+        tmp_path / "sweep", script=DIVERGING, training="parameters: json", max_jobs=1
+    ).approve()
+
+    assert conduct(sweep, step, moment, "1") == -signal.SIGKILL
+    assert conduct(sweep) == 0
+
+    assert sweep.ran() == [("0", "1")]
+    assert rows(sweep, "SELECT state FROM trials") == [("FAIL",)]
+    assert rows(sweep, "SELECT state, ended_by FROM sweeper_job") == [("settled", "diverged")]
