@@ -27,6 +27,12 @@ from sweeper.optimizer.surrogate import levelled
 _GOOD, _NEUTRAL, _BAD = 0.5, 0.4, 0.1
 # How much an outcome of one source says about another one of the same adviser.
 _KINSHIP = 0.5
+# How strongly a good adviser's outcomes are expected to rank at the top.
+_SHARPNESS = 4.0
+# Suggestions of the model that its record looks back on, and what is expected of the first one.
+_RECENT = 4
+_HOPE = 1.0
+_DOUBT = 0.5
 
 
 @dataclass(frozen=True)
@@ -80,18 +86,49 @@ def log_worth(
 ) -> Array:
     """Return the log of the improvement to be expected of each proposal at its point."""
     means, sds = surrogate.predictions(points)
-    alone = averaged(means, sds, surrogate.best)
+    alone = _joined(means, sds, *_own_record(evidence), surrogate.best)
     worth = np.empty(len(points))
     for i, proposal in enumerate(proposals):
         given = credit(proposal, evidence, known)
-        precision = 1.0 / sds[:, i] ** 2 + 1.0 / given.spread**2
-        mean = (means[:, i] / sds[:, i] ** 2 + given.mean / given.spread**2) / precision
-        joined = averaged(mean[:, None], np.sqrt(1.0 / precision)[:, None], surrogate.best)[0]
-        worth[i] = math.log(given.runs) + np.logaddexp(
-            math.log(given.good) + joined, math.log(given.neutral) + alone[i]
+        trusted = _joined(
+            means[:, i : i + 1], sds[:, i : i + 1], given.mean, given.spread, surrogate.best
         )
-    chances: Array = worth + surrogate.feasibility.log_chance(points)
+        worth[i] = math.log(given.runs) + np.logaddexp(
+            math.log(given.good) + trusted[0], math.log(given.neutral) + alone[i]
+        )
+    chances: Array = worth + surrogate.caution(points)
     return chances
+
+
+def log_worth_of_own(point: Array, evidence: Evidence, surrogate: Surrogate) -> float:
+    """Return the log of the improvement to be expected of the model's own suggestion.
+
+    What the model expects there is joined with what its latest suggestions came to, as an
+    adviser's are: a model of a few points promises more than it keeps.
+    """
+    means, sds = surrogate.predictions(point[None])
+    hoped = _joined(means, sds, *_own_record(evidence), surrogate.best)
+    return float(hoped[0] + surrogate.caution(point[None])[0])
+
+
+def _joined(means: Array, sds: Array, mean: float, spread: float, best: float) -> Array:
+    """Return the log of the improvement to be expected where a model and a record both speak."""
+    precision = 1.0 / sds**2 + 1.0 / spread**2
+    joined = (means / sds**2 + mean / spread**2) / precision
+    return averaged(joined, np.sqrt(1.0 / precision), best)
+
+
+def _own_record(evidence: Evidence) -> tuple[float, float]:
+    """Return mean and deviation of what the model's next suggestion will come to, by its record."""
+    values = levelled(evidence.values)
+    record = np.array(
+        [v for v, by in zip(values, evidence.chosen_by, strict=True) if by == "gp"][-_RECENT:]
+    )
+    scale = float(np.std(values)) or 1.0
+    prior = float(values.min()) + _HOPE * scale
+    mean = (prior + record.sum()) / (1.0 + len(record))
+    variance = (_DOUBT * scale) ** 2 + (prior - mean) ** 2 + float(((record - mean) ** 2).sum())
+    return float(mean), math.sqrt(variance / (1.0 + len(record))) + 1e-12
 
 
 def _weight(proposal: Proposal, other: Proposal | None) -> float:
@@ -114,7 +151,8 @@ def _rank(value: float, own: Array) -> float:
 
 def _likelihood(rank: float) -> Array:
     """Return how likely a rank is from a good, a neutral and a bad adviser."""
-    return np.array([3.0 * (1.0 - rank) ** 2, 1.0, 3.0 * rank**2])
+    k = _SHARPNESS
+    return np.array([(k + 1.0) * (1.0 - rank) ** k, 1.0, (k + 1.0) * rank**k])
 
 
 def _expected(values: Array, own: Array, advised: Array, weights: Array) -> tuple[float, float]:

@@ -134,8 +134,9 @@ class Situation:
 
     @property
     def starting(self) -> bool:
-        """Whether too little is known for a model."""
-        return len(self.evidence.values) < 2 or self.evidence.started < START
+        """Whether too little is known for a model: of its own the sampler has tried too little."""
+        own = [p is None for p in self.evidence.proposals + self.evidence.failed_proposals]
+        return len(self.evidence.values) < 2 or sum(own) < START
 
 
 def decide(
@@ -237,7 +238,8 @@ def _preferred(
     points = np.concatenate([_point(now, p)[None] for p in queue])
     surrogate = Surrogate(now.coder, seen, now.rng, settings=1)
     worth = arbitration.log_worth(points, queue, seen, surrogate, known)
-    own = searching.quick_best(now.draws, seen, surrogate)
+    found = searching.quick_best(now.draws, seen, surrogate)
+    own = arbitration.log_worth_of_own(found, seen, surrogate)
     at = int(np.argmax(worth))
     return at if worth[at] >= own else None
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 #: User attributes of a trial: who chose its parameters, why, on whose word.
 ORIGIN = "origin"
+CHOSEN_BY = "chosen_by"
 WHY = "why"
 SOURCE = "source"
 PROPOSAL = "proposal"
@@ -55,6 +56,8 @@ class Evidence:
         failed: Coded configurations of failed trials.
         failed_proposals: Proposal that each failed trial came from, or None.
         running: Coded configurations of running trials.
+        origins: Who chose each observed trial's parameters: baseline, proposal, model or "".
+        chosen_by: What chose them: gp, tpe, start, … or "".
         started: How many trials have been started at all (baseline and failures included).
     """
 
@@ -69,6 +72,7 @@ class Evidence:
     running: Array
     started: int
     origins: list[str] = field(default_factory=list)
+    chosen_by: list[str] = field(default_factory=list)
 
     @property
     def tried(self) -> Array:
@@ -109,6 +113,7 @@ def gather(study: Study, coder: Coder, exclude: int | None = None) -> Evidence:
         failed_proposals=[t.user_attrs.get(PROPOSAL) for t, _ in failed],
         running=coder.encode_all([c for c in running if c is not None]),
         started=sum(t.state != TrialState.WAITING for t in trials),
+        chosen_by=[t.user_attrs.get(CHOSEN_BY, "") for t, _, _ in observed],
         origins=[t.user_attrs.get(ORIGIN, "") for t, _, _ in observed],
     )
 

@@ -17,6 +17,7 @@ from sweeper.optimizer.gp import Prior
 
 _PRIOR = Prior(scale_mean=-0.3, signal_mean=0.0, signal_sd=0.3, noise_mean=-4.0, noise_sd=0.5)
 _SETTINGS = 4
+_TREND = 1.0
 
 
 class Feasibility:
@@ -37,7 +38,7 @@ class Feasibility:
         features, owner = coder.features(np.concatenate([ran, failed]))
         labels = np.concatenate([np.ones(len(ran)), -np.ones(len(failed))])
         self._gp = GaussianProcess(
-            features, owner, labels, rng, _PRIOR, _SETTINGS, standardise=False
+            features, owner, labels, rng, _PRIOR, _SETTINGS, standardise=False, trend=_TREND
         )
 
     def log_chance(self, points: Array) -> Array:

@@ -56,6 +56,7 @@ class GaussianProcess:
         settings: Number of settings to average over; 1 keeps the most probable one.
         standardise: Whether values are shifted and scaled to mean 0 and deviation 1 first.
         doubt: Standard deviation of each value beyond the common noise, or None.
+        trend: Variance of a linear trend along each feature, from the middle of the cube.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class GaussianProcess:
         *,
         standardise: bool = True,
         doubt: Array | None = None,
+        trend: float = 0.0,
     ) -> None:
         self.features, self.owner = features, owner
         self.shift = float(np.mean(values)) if standardise else 0.0
@@ -80,6 +82,8 @@ class GaussianProcess:
         self._prior = prior or Prior()
         self._mean, self._sd = self._prior.mean(self._d), self._prior.sd(self._d)
         self._gaps = self._squared_gaps(features, features)
+        self._trend = trend
+        self._linear = self._trended(features, features)
         best = self._most_probable()
         thetas = [best, *self._sampled(best, settings - 1, rng)]
         self.thetas = np.stack(thetas)
@@ -92,6 +96,7 @@ class GaussianProcess:
         grown._y = np.concatenate([self._y, (values - self.shift) / self.scale])
         grown._doubt = np.append(self._doubt, np.zeros(len(values)))
         grown._gaps = grown._squared_gaps(grown.features, grown.features)
+        grown._linear = grown._trended(grown.features, grown.features)
         grown._solved = [grown._solve(theta) for theta in self.thetas]
         return grown
 
@@ -103,13 +108,15 @@ class GaussianProcess:
     def predict(self, features: Array) -> tuple[Array, Array]:
         """Return mean and standard deviation of the noise-free value, one row a setting."""
         gaps = self._squared_gaps(features, self.features)
+        linear = self._trended(features, self.features)
+        own = self._trend * ((features - 0.5) ** 2).sum(axis=1)
         means, sds = [], []
         for theta, (chol, alpha) in zip(self.thetas, self._solved, strict=True):
             from scipy.linalg import solve_triangular
 
-            cross = self._kernel(gaps, theta)
+            cross = self._kernel(gaps, theta) + linear
             half = solve_triangular(chol, cross.T, lower=True, check_finite=False)
-            variance = np.exp(theta[self._d]) - (half**2).sum(axis=0)
+            variance = np.exp(theta[self._d]) + own - (half**2).sum(axis=0)
             means.append(self.shift + self.scale * (cross @ alpha))
             sds.append(self.scale * np.sqrt(np.maximum(variance, 1e-10)))
         return np.stack(means), np.stack(sds)
@@ -141,6 +148,10 @@ class GaussianProcess:
             gaps[k] += (left[:, column, None] - right[None, :, column]) ** 2
         return gaps
 
+    def _trended(self, left: Array, right: Array) -> Array:
+        trended: Array = self._trend * (left - 0.5) @ (right - 0.5).T
+        return trended
+
     def _kernel(self, gaps: Array, theta: Array) -> Array:
         inverse = np.exp(-2.0 * theta[: self._d])
         r = np.sqrt(np.tensordot(inverse, gaps, axes=1)) * _SQRT5
@@ -151,7 +162,7 @@ class GaussianProcess:
         from scipy.linalg import cho_solve
         from scipy.linalg import cholesky
 
-        covariance = self._kernel(self._gaps, theta)
+        covariance = self._kernel(self._gaps, theta) + self._linear
         covariance[np.diag_indices_from(covariance)] += np.exp(theta[-1]) + _JITTER + self._doubt
         chol = cholesky(covariance, lower=True, check_finite=False)
         return chol, cho_solve((chol, True), self._y, check_finite=False)

@@ -23,8 +23,9 @@ _CENTRES = 5
 _EACH = 30
 # Part of each axis that the first trials are drawn from.
 _MIDDLE = 0.5
-# A candidate this close to a tried point tells nothing new.
-_SAME = 1e-4
+# A candidate that differs from a tried point by less than this along every axis tells nothing
+# new: so much a parameter, up to so much in all.
+_SAME_EACH, _SAME_MOST = 0.02, 0.1
 
 
 @dataclass(frozen=True)
@@ -88,14 +89,16 @@ def candidates(
     return pool[order], scores[order]
 
 
-def quick_best(draws: Draws, evidence: Evidence, surrogate: Surrogate) -> float:
-    """Return about the best score that the model's own search would find, in little time."""
+def quick_best(draws: Draws, evidence: Evidence, surrogate: Surrogate) -> Array:
+    """Return about the point that the model's own search would find, in little time."""
     best = evidence.points[np.argsort(evidence.values)[:_CENTRES]]
     pools = [draws.uniform(100), draws.near(best, 0.1, 0.4, 20)]
     pool = _untried(np.concatenate(pools), evidence.tried)
     scores = surrogate.score(pool)
     finer = _untried(draws.near(pool[np.argsort(scores)[-2:]], 0.05, 0.5, 20), evidence.tried)
-    return float(max(scores.max(), surrogate.score(finer).max()))
+    pool, scores = np.concatenate([pool, finer]), np.append(scores, surrogate.score(finer))
+    best_point: Array = pool[int(scores.argmax())]
+    return best_point
 
 
 def described(surrogate: Surrogate, point: Array, score: float) -> Suggestion:
@@ -112,5 +115,10 @@ def _with(draws: Draws, fixed: dict[str, Any] | None, points: Array) -> Array:
 
 
 def _untried(points: Array, tried: Array) -> Array:
-    fresh = points[~contained(points, tried, _SAME)]
-    return fresh if len(fresh) else points
+    """Return the points that are new, where there are any; never one tried exactly so."""
+    radius = min(_SAME_MOST, _SAME_EACH * points.shape[1])
+    for tolerance in (radius, 1e-6):
+        fresh = points[~contained(points, tried, tolerance)]
+        if len(fresh):
+            return fresh
+    return points

@@ -18,6 +18,7 @@ from sweeper.optimizer.gp import GaussianProcess
 MOST_OBSERVED = 120
 
 _SETTINGS = 8
+CAUTION = 1.0
 
 
 class Surrogate:
@@ -61,7 +62,12 @@ class Surrogate:
 
     def score(self, points: Array) -> Array:
         """Return the log of the improvement to be expected, failures counting as none."""
-        return averaged(*self.predictions(points), self.best) + self.feasibility.log_chance(points)
+        hoped = averaged(*self.predictions(points), self.best)
+        return hoped + self.caution(points)
+
+    def caution(self, points: Array) -> Array:
+        """Return what the chance to fail takes off a score."""
+        return CAUTION * self.feasibility.log_chance(points)
 
     def predictions(self, points: Array) -> tuple[Array, Array]:
         """Return means and standard deviations, one row a setting of the model."""
