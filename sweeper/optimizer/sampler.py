@@ -20,6 +20,7 @@ from optuna.samplers import RandomSampler
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
+from threadpoolctl import threadpool_limits
 
 from sweeper.optimizer import deciding
 from sweeper.optimizer.evidence import POINT
@@ -162,7 +163,9 @@ class BlendedSampler(BaseSampler):
     def _decide(self, study: Study, trial: FrozenTrial, space: Space | None) -> dict[str, Any]:
         """Choose a configuration, write it with the trial and return it."""
         rng = np.random.default_rng([self.seed, trial.number])
-        choice = deciding.decide(study, trial, space, rng, self)
+        # The model's matrices are small: several threads would only wait for each other.
+        with threadpool_limits(limits=1, user_api="blas"):
+            choice = deciding.decide(study, trial, space, rng, self)
         # What a trial was given before (`propose --now`, a repeat) says more than the sampler.
         given = trial.user_attrs if trial.user_attrs.get("origin", "model") != "model" else {}
         user = {name: v for name, v in choice.attributes().items() if name not in given}
