@@ -1,4 +1,4 @@
-"""Ends a trial that cannot pay off: what it can still earn against what its rest costs elsewhere."""
+"""Ends a trial that cannot pay off: what it can still earn against what its rest costs."""
 
 from __future__ import annotations
 
@@ -89,7 +89,9 @@ class BudgetPruner(BasePruner):
             return None
         finished = [
             _ended(t, sign)
-            for t in study._get_trials(deepcopy=False, states=(TrialState.COMPLETE,), use_cache=True)
+            for t in study._get_trials(
+                deepcopy=False, states=(TrialState.COMPLETE,), use_cache=True
+            )
             if t.intermediate_values
         ]
         finished = [c for c in finished if usable(c)]

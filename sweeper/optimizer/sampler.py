@@ -78,7 +78,7 @@ class BlendedSampler(BaseSampler):
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Decide at once where proposals wait, so that the claim happens inside `ask`."""
         if self._undecided(study, trial) and deciding.has_proposals(study):
-            self._decide(study, trial, self._known_space(study))
+            self._decide(study, trial, self.known_space(study))
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -86,7 +86,7 @@ class BlendedSampler(BaseSampler):
         """Return every parameter known so far that has more than one value."""
         if study._is_multi_objective():
             return self._tpe.infer_relative_search_space(study, trial)
-        space = self._known_space(study)
+        space = self.known_space(study)
         if space is None:
             return {}
         return {name: d for name, d in space.distributions.items() if not d.single()}
@@ -99,7 +99,7 @@ class BlendedSampler(BaseSampler):
             return self._tpe.sample_relative(study, trial, search_space)
         point = trial.system_attrs.get(POINT)
         if point is None and search_space:
-            space = self._known_space(study)
+            space = self.known_space(study)
             if space is None or not set(search_space) <= set(space.distributions):
                 space = Space(dict(search_space), constraints=self.constraints)
             point = self._decide(study, trial, space)
@@ -151,7 +151,12 @@ class BlendedSampler(BaseSampler):
             and not study._is_multi_objective()
         )
 
-    def _known_space(self, study: Study) -> Space | None:
+    def declares(self, study: Study) -> bool:
+        """Whether the space is declared rather than shown by trials."""
+        return (self.space or declared_space(study)) is not None
+
+    def known_space(self, study: Study) -> Space | None:
+        """Return the space as declared, or else as the study's trials have shown it."""
         space = self.space or declared_space(study)
         if space is None:
             space = infer(study._get_trials(deepcopy=False, use_cache=True), self.default)
