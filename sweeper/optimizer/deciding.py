@@ -45,6 +45,7 @@ class Choice:
         odds: By what odds it was preferred, or None.
         expected: Value that the model expects, in the study's own direction, or None.
         spread: Standard deviation of that, or None.
+        chance_runs: Chance, by the model, to run to its end, or None.
     """
 
     params: dict[str, Any]
@@ -55,6 +56,7 @@ class Choice:
     odds: str | None = None
     expected: float | None = None
     spread: float | None = None
+    chance_runs: float | None = None
 
     def attributes(self) -> dict[str, Any]:
         """Return the user attributes that the trial carries from now on."""
@@ -68,6 +70,8 @@ class Choice:
         if self.expected is not None and self.spread is not None:
             attributes["expected"] = self.expected
             attributes["expected_sd"] = self.spread
+        if self.chance_runs is not None:
+            attributes["chance_runs"] = self.chance_runs
         return attributes
 
 
@@ -123,7 +127,13 @@ def _by_model(now: Situation) -> Choice:
     best = now.sign * surrogate.best
     why = f"Expected {expected:.6g} ± {spread:.2g}; the best so far is {best:.6g}."
     return Choice(
-        _params(now, found.point), FROM_MODEL, "gp", why, expected=expected, spread=spread
+        _params(now, found.point),
+        FROM_MODEL,
+        "gp",
+        why,
+        expected=expected,
+        spread=spread,
+        chance_runs=float(np.exp(surrogate.feasibility.log_chance(found.point[None])[0])),
     )
 
 

@@ -73,7 +73,8 @@ def candidates(
     """
     d = len(draws.coder.names)
     best = evidence.points[np.argsort(evidence.values)[:_CENTRES]]
-    pools = [draws.uniform(_GLOBAL)]
+    share = len(evidence.failed) / (len(evidence.tried) + 1.0)
+    pools = [draws.uniform(max(1, round(_GLOBAL * (1.0 - 4.0 * share))))]
     for scale, share in ((0.05, 0.5), (0.15, 2 / d), (0.3, 2 / d)):
         pools.append(draws.near(best, scale, share, _EACH))
     left = draws.remaining(evidence.tried)

@@ -18,7 +18,7 @@ from sweeper.optimizer.gp import GaussianProcess
 MOST_OBSERVED = 120
 
 _SETTINGS = 8
-CAUTION = 1.0
+CAUTION = 40.0
 
 
 class Surrogate:
@@ -51,6 +51,8 @@ class Surrogate:
             self._gp = self._gp.with_fantasies(
                 coder.features(evidence.running)[0], means.mean(axis=0)
             )
+        ended = len(evidence.values) + len(evidence.failed)
+        self._caution = 1.0 + CAUTION * len(evidence.failed) / ended
         self.feasibility = Feasibility(coder, evidence.points, evidence.failed, rng)
 
     def _fitted(
@@ -67,7 +69,7 @@ class Surrogate:
 
     def caution(self, points: Array) -> Array:
         """Return what the chance to fail takes off a score."""
-        return CAUTION * self.feasibility.log_chance(points)
+        return self._caution * self.feasibility.log_chance(points)
 
     def predictions(self, points: Array) -> tuple[Array, Array]:
         """Return means and standard deviations, one row a setting of the model."""
