@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
 
+# Observations that proposals are weighed by: a claim must cost next to nothing.
+_WEIGHED_BY = 40
+
+
 @dataclass(frozen=True, slots=True)
 class Weighed:
     """A proposal that won, with its completed values and the odds that it won by."""
@@ -89,7 +93,7 @@ def _preferred(
     if len(seen.values) < 2 or now.crowded:
         return _by_credit(queue, seen, known)
     points = np.concatenate([_point(now, p)[None] for p in queue])
-    surrogate = Surrogate(now.coder, seen, now.rng, settings=1)
+    surrogate = Surrogate(now.coder, seen, now.rng, settings=1, most=_WEIGHED_BY)
     worth = arbitration.log_worth(points, queue, seen, surrogate, known)
     found = searching.quick_best(now.draws, seen, surrogate)
     own = arbitration.log_worth_of_own(found, seen, surrogate)
