@@ -98,7 +98,10 @@ class BlendedSampler(BaseSampler):
         if study._is_multi_objective():
             return self._tpe.sample_relative(study, trial, search_space)
         point = trial.system_attrs.get(POINT)
-        if point is None and search_space:
+        if point is not None:
+            # Optuna's cache takes parameters only for trials that this process has listed.
+            study._get_trials(deepcopy=False, use_cache=True)
+        elif search_space:
             space = self.known_space(study)
             if space is None or not set(search_space) <= set(space.distributions):
                 space = Space(dict(search_space), constraints=self.constraints)

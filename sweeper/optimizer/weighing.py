@@ -139,10 +139,17 @@ def completed(now: Situation, proposal: Proposal) -> dict[str, Any] | None:
     start = {**(now.default or {}), **_best_params(now.evidence, now.coder)}
     point = now.coder.settle(now.coder.encode({**start, **given})[None])
     unseen = {n: v for n, v in proposal.params.items() if n not in known}
-    if now.draws.legal(point)[0]:
-        return {**now.coder.decode(point[0]), **unseen}
-    nearby = now.draws.complete(given, now.draws.near(np.repeat(point, 2, 0), 0.2, 0.4, 128))
-    return {**now.coder.decode(nearby[0]), **unseen} if len(nearby) else None
+    chosen = point if now.draws.legal(point)[0] else _legal_near(now, point, given)
+    if not len(chosen):
+        return None
+    # What was named is tried as it was named: coding rounds in the last digits.
+    decoded = now.coder.decode(chosen[0])
+    return {**decoded, **{n: v for n, v in given.items() if n in decoded}, **unseen}
+
+
+def _legal_near(now: Situation, point: Array, given: dict[str, Any]) -> Array:
+    """Return points near one that breaks a constraint, legal and with the given values."""
+    return now.draws.complete(given, now.draws.near(np.repeat(point, 2, 0), 0.2, 0.4, 128))
 
 
 def _best_params(evidence: Evidence, coder: Coder) -> dict[str, Any]:
