@@ -44,7 +44,7 @@ def remember(study: Study, others: Iterable[Study] | None = None) -> list[Propos
         What was proposed; what is tried or queued already is left out.
     """
     space = declared_space(study)
-    if space is None:
+    if space is None or study._is_multi_objective():
         return []
     made: list[Proposal] = []
     done = list(study._storage.get_study_system_attrs(study._study_id).get(_REMEMBERED, []))

@@ -24,6 +24,7 @@ from optuna.trial import TrialState
 from sweeper.optimizer import deciding
 from sweeper.optimizer.evidence import POINT
 from sweeper.optimizer.inferring import infer
+from sweeper.optimizer.memory import remember
 from sweeper.optimizer.proposals import declared_space
 from sweeper.optimizer.space import MOST_DRAWS
 from sweeper.optimizer.space import Space
@@ -76,7 +77,12 @@ class BlendedSampler(BaseSampler):
         self._tpe.reseed_rng()
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Decide at once where proposals wait, so that the claim happens inside `ask`."""
+        """Decide at once where proposals wait, so that the claim happens inside `ask`.
+
+        A study's first trial brings what related studies in the same storage have learned.
+        """
+        if trial.number == 0 and trial.state == TrialState.RUNNING:
+            remember(study)
         if self._undecided(study, trial) and deciding.has_proposals(study):
             self._decide(study, trial, self.known_space(study))
 
