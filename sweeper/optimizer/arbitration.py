@@ -119,7 +119,7 @@ def _joined(means: Array, sds: Array, mean: float, spread: float, best: float) -
 
 
 def _own_record(evidence: Evidence) -> tuple[float, float]:
-    """Return mean and deviation of the model's next suggestion, judged by its record."""
+    """Return mean and deviation of what the model's next suggestion will reach."""
     values = levelled(evidence.values)
     record = np.array(
         [v for v, by in zip(values, evidence.chosen_by, strict=True) if by == "gp"][-_RECENT:]

@@ -20,6 +20,8 @@ from sweeper.optimizer.space import SpaceExhausted
 
 # More combinations than this are drawn rather than listed.
 _MOST_COMBINATIONS = 100_000
+# Configurations of a finite space that are listed whole.
+_MOST_LISTED = 4096
 # Combinations that a point is compared with when it is moved to the nearest one.
 _MOST_COMPARED = 512
 
@@ -130,14 +132,9 @@ class Draws:
 
         Returns None for a space that is not finite or too big to list.
         """
-        lists = [axis.values() for axis in self.coder.axes]
-        size = math.prod(len(v) if v else _MOST_COMBINATIONS + 1 for v in lists)
-        if size > 4096:
+        if math.prod(axis.levels or _MOST_LISTED + 1 for axis in self.coder.axes) > _MOST_LISTED:
             return None
-        codes = [
-            [axis.code(v) for v in values or []]
-            for axis, values in zip(self.coder.axes, lists, strict=True)
-        ]
+        codes = [[axis.code(v) for v in axis.values() or []] for axis in self.coder.axes]
         points = self.coder.settle(np.array(list(itertools.product(*codes)), dtype=float))
         points = np.unique(points[self.legal(points)], axis=0, equal_nan=True)
         return points[~contained(points, tried)]

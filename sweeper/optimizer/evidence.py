@@ -85,15 +85,24 @@ class Evidence:
         return float(self.values[self.complete].min()) if self.complete.any() else math.inf
 
 
-def gather(study: Study, coder: Coder, exclude: int | None = None) -> Evidence:
-    """Read a study's trials along the axes of `coder`, leaving out the trial id `exclude`."""
+def gather(
+    study: Study, coder: Coder, exclude: int | None = None, *, points: bool = True
+) -> Evidence:
+    """Read a study's trials along the axes of `coder`.
+
+    Args:
+        study: The study.
+        coder: Axes of the points; trials whose values do not fit them are left out.
+        exclude: Id of a trial to leave out.
+        points: Whether configurations are coded at all; without them only values are known.
+    """
     sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
     trials = [
         t
         for t in study._get_trials(deepcopy=False, use_cache=True)
         if t._trial_id != exclude and t.user_attrs.get(ENDED_BY) != NOT_STARTED
     ]
-    usable = [(t, _configuration(t, coder)) for t in trials]
+    usable = [(t, _configuration(t, coder) if points else {}) for t in trials]
     seen = [(t, c) for t, c in usable if c is not None]
     complete = {t.number: v for t, _ in seen if (v := _final(t, sign)) is not None}
     finished = [_curve(t, sign) for t, _ in seen if t.number in complete]
@@ -101,17 +110,17 @@ def gather(study: Study, coder: Coder, exclude: int | None = None) -> Evidence:
     values = {**complete, **{number: f.mean for number, f in pruned.items()}}
     observed = [(t, c, values[t.number]) for t, c in seen if t.number in values]
     failed = [(t, c) for t, c in seen if t.state == TrialState.FAIL]
-    running = [_pending(t, coder) for t in trials if t.state == TrialState.RUNNING]
+    running = [_pending(t, coder) for t in trials if t.state == TrialState.RUNNING and points]
     return Evidence(
-        points=coder.encode_all([c for _, c, _ in observed]),
+        points=coder.encode_all([c for _, c, _ in observed if points]),
         values=np.array([v for _, _, v in observed], dtype=float),
         doubt=np.array([_doubt(pruned.get(t.number)) for t, _, _ in observed], dtype=float),
         complete=np.array([t.state == TrialState.COMPLETE for t, _, _ in observed], dtype=bool),
         trials=[t.number for t, _, _ in observed],
         proposals=[t.user_attrs.get(PROPOSAL) for t, _, _ in observed],
-        failed=coder.encode_all([c for _, c in failed]),
+        failed=coder.encode_all([c for _, c in failed if points]),
         failed_proposals=[t.user_attrs.get(PROPOSAL) for t, _ in failed],
-        running=coder.encode_all([c for c in running if c is not None]),
+        running=coder.encode_all([c for c in running if points and c is not None]),
         started=sum(t.state != TrialState.WAITING for t in trials),
         chosen_by=[t.user_attrs.get(CHOSEN_BY, "") for t, _, _ in observed],
         origins=[t.user_attrs.get(ORIGIN, "") for t, _, _ in observed],

@@ -18,6 +18,7 @@ from sweeper.optimizer.gp import Prior
 _PRIOR = Prior(scale_mean=-0.3, signal_mean=0.0, signal_sd=0.3, noise_mean=-4.0, noise_sd=0.5)
 _SETTINGS = 4
 _TREND = 1.0
+_DOUBT = 0.5
 
 
 class Feasibility:
@@ -46,5 +47,5 @@ class Feasibility:
         if self._gp is None:
             return np.zeros(len(points))
         means, sds = self._gp.predict(self._coder.features(points)[0])
-        logs: Array = log_ndtr(means / np.sqrt(sds**2 + 0.05))
+        logs: Array = log_ndtr(means / np.sqrt(sds**2 + _DOUBT))
         return np.asarray(np.logaddexp.reduce(logs, axis=0) - np.log(len(logs)))

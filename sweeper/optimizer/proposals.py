@@ -16,7 +16,6 @@ from typing import Any
 
 from sweeper.optimizer import checking
 from sweeper.optimizer.claiming import Claims
-from sweeper.optimizer.claiming import of_attributes
 from sweeper.optimizer.space import SEARCH_SPACE
 from sweeper.optimizer.space import Space
 from sweeper.optimizer.space import from_document
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
 _PREFIX = "sweeper:proposal:"
+_REFUSED = "sweeper:refused:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +123,19 @@ def queued(study: Study, claims: Claims | None = None) -> list[Proposal]:
     proposals = _parsed(attributes)
     if not proposals:
         return []
-    taken = claims.all() if claims is not None else Claims(study).all()
-    taken = taken or of_attributes(attributes)
-    return [p for p in proposals if p.id not in taken]
+    gone = {*(claims or Claims(study)).all(), *refused(study)}
+    return [p for p in proposals if p.id not in gone]
+
+
+def refuse(study: Study, proposal: Proposal, reason: str) -> None:
+    """Set a proposal aside for good that turned out not to be possible."""
+    study._storage.set_study_system_attr(study._study_id, _REFUSED + proposal.id, reason)
+
+
+def refused(study: Study) -> dict[str, str]:
+    """Return the reasons, by id, of proposals that were set aside."""
+    attributes = study._storage.get_study_system_attrs(study._study_id)
+    return {k.removeprefix(_REFUSED): v for k, v in attributes.items() if k.startswith(_REFUSED)}
 
 
 def declared_space(study: Study) -> Space | None:

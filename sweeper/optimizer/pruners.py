@@ -1,4 +1,4 @@
-"""Ends a trial that cannot pay off: what it can still earn, against its cost elsewhere."""
+"""Ends a trial that cannot pay off: what it can still earn against what its rest costs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _FIRST_FINISHED = 2
 # Below these parts of a full run a curve says too little, and its rest saves too little.
-_TOO_EARLY = 0.06
+_TOO_EARLY = 0.1
 _TRIVIAL_REST = 0.1
 # The chance to become the best that a trial must have when all of its run lies before it.
 _LEAST_CHANCE = 0.6

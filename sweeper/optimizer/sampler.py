@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits
 from sweeper.optimizer import deciding
 from sweeper.optimizer.evidence import POINT
 from sweeper.optimizer.inferring import infer
+from sweeper.optimizer.memory import remember
 from sweeper.optimizer.proposals import declared_space
 from sweeper.optimizer.space import MOST_DRAWS
 from sweeper.optimizer.space import Space
@@ -77,9 +78,14 @@ class BlendedSampler(BaseSampler):
         self._tpe.reseed_rng()
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Decide at once where proposals wait, so that the claim happens inside `ask`."""
+        """Decide at once where proposals wait, so that the claim happens inside `ask`.
+
+        A study's first trial brings what related studies in the same storage have learned.
+        """
+        if trial.number == 0 and trial.state == TrialState.RUNNING:
+            remember(study)
         if self._undecided(study, trial) and deciding.has_proposals(study):
-            self._decide(study, trial, self._known_space(study))
+            self._decide(study, trial, self.known_space(study))
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -87,7 +93,7 @@ class BlendedSampler(BaseSampler):
         """Return every parameter known so far that has more than one value."""
         if study._is_multi_objective():
             return self._tpe.infer_relative_search_space(study, trial)
-        space = self._known_space(study)
+        space = self.known_space(study)
         if space is None:
             return {}
         return {name: d for name, d in space.distributions.items() if not d.single()}
@@ -99,8 +105,11 @@ class BlendedSampler(BaseSampler):
         if study._is_multi_objective():
             return self._tpe.sample_relative(study, trial, search_space)
         point = trial.system_attrs.get(POINT)
-        if point is None and search_space:
-            space = self._known_space(study)
+        if point is not None:
+            # Optuna's cache takes parameters only for trials that this process has listed.
+            study._get_trials(deepcopy=False, use_cache=True)
+        elif search_space:
+            space = self.known_space(study)
             if space is None or not set(search_space) <= set(space.distributions):
                 space = Space(dict(search_space), constraints=self.constraints)
             point = self._decide(study, trial, space)
@@ -152,7 +161,12 @@ class BlendedSampler(BaseSampler):
             and not study._is_multi_objective()
         )
 
-    def _known_space(self, study: Study) -> Space | None:
+    def declares(self, study: Study) -> bool:
+        """Whether the space is declared rather than shown by trials."""
+        return (self.space or declared_space(study)) is not None
+
+    def known_space(self, study: Study) -> Space | None:
+        """Return the space as declared, or else as the study's trials have shown it."""
         space = self.space or declared_space(study)
         if space is None:
             space = infer(study._get_trials(deepcopy=False, use_cache=True), self.default)

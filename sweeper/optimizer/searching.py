@@ -61,7 +61,6 @@ def candidates(
     draws: Draws,
     evidence: Evidence,
     surrogate: Surrogate,
-    further: Array,
     fixed: dict[str, Any] | None = None,
 ) -> tuple[Array, Array]:
     """Return untried candidates with their scores, best first.
@@ -70,14 +69,17 @@ def candidates(
         draws: Source of legal points.
         evidence: What was tried.
         surrogate: What scores them.
-        further: Points that are candidates on somebody's word.
         fixed: Values that every candidate must have.
     """
     d = len(draws.coder.names)
     best = evidence.points[np.argsort(evidence.values)[:_CENTRES]]
-    pools = [draws.uniform(_GLOBAL), further]
+    share = len(evidence.failed) / (len(evidence.tried) + 1.0)
+    pools = [draws.uniform(max(1, round(_GLOBAL * (1.0 - 4.0 * share))))]
     for scale, share in ((0.05, 0.5), (0.15, 2 / d), (0.3, 2 / d)):
         pools.append(draws.near(best, scale, share, _EACH))
+    left = draws.remaining(evidence.tried)
+    if left is not None and len(left):
+        pools.append(left[draws.rng.permutation(len(left))[:_GLOBAL]])
     pool = _untried(_with(draws, fixed, np.concatenate(pools)), evidence.tried)
     scores = surrogate.score(pool)
     for scale in (0.08, 0.03):

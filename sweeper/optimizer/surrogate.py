@@ -18,7 +18,12 @@ from sweeper.optimizer.gp import GaussianProcess
 MOST_OBSERVED = 120
 
 _SETTINGS = 8
-CAUTION = 1.0
+# Values above this quantile, or above the median by twice what the best lies below it, whichever
+# is more, are only known to be bad.
+_BAD_QUANTILE = 0.85
+# How much a chance to fail weighs, per share of trials that have failed so far: a sweep that loses
+# many runs becomes careful, one that loses none stays bold.
+_CAUTION = 40.0
 
 
 class Surrogate:
@@ -29,6 +34,7 @@ class Surrogate:
         evidence: What the trials say; at least one value.
         rng: Source of the sampled settings.
         settings: Number of model settings to average over.
+        most: Observations to fit to at most: the best and the latest.
     """
 
     def __init__(
@@ -37,9 +43,10 @@ class Surrogate:
         evidence: Evidence,
         rng: np.random.Generator,
         settings: int = _SETTINGS,
+        most: int = MOST_OBSERVED,
     ) -> None:
         self._coder, self._settings = coder, settings
-        kept = _kept(evidence)
+        kept = _kept(evidence, most)
         points, values = evidence.points[kept], evidence.values[kept]
         reached = values[evidence.complete[kept]]
         self.best = float(reached.min() if len(reached) else values.min())
@@ -51,6 +58,8 @@ class Surrogate:
             self._gp = self._gp.with_fantasies(
                 coder.features(evidence.running)[0], means.mean(axis=0)
             )
+        ended = len(evidence.values) + len(evidence.failed)
+        self._caution = 1.0 + _CAUTION * len(evidence.failed) / ended
         self.feasibility = Feasibility(coder, evidence.points, evidence.failed, rng)
 
     def _fitted(
@@ -67,7 +76,7 @@ class Surrogate:
 
     def caution(self, points: Array) -> Array:
         """Return what the chance to fail takes off a score."""
-        return CAUTION * self.feasibility.log_chance(points)
+        return self._caution * self.feasibility.log_chance(points)
 
     def predictions(self, points: Array) -> tuple[Array, Array]:
         """Return means and standard deviations, one row a setting of the model."""
@@ -101,19 +110,22 @@ def levelled(values: Array) -> Array:
     """Return values with the hopeless ones brought down to one level.
 
     A model of the whole range spends itself on how bad the bad ones are. What lies further above
-    the median than the median does above the best, twice over, is simply bad.
+    the median than the median does above the best, twice over, is simply bad; but at most the
+    worst sixth of the values is brought down.
     """
     median = float(np.median(values))
     span = median - float(values.min())
-    return np.minimum(values, median + 2.0 * span) if span > 0 else values
+    if span <= 0:
+        return values
+    return np.minimum(values, max(median + 2.0 * span, np.quantile(values, _BAD_QUANTILE)))
 
 
-def _kept(evidence: Evidence) -> NDArray[np.intp]:
+def _kept(evidence: Evidence, most: int) -> NDArray[np.intp]:
     """Return the indices of the observations to fit: the best ones and the latest ones."""
     n = len(evidence.values)
-    if n <= MOST_OBSERVED:
+    if n <= most:
         return np.arange(n)
-    half = MOST_OBSERVED // 2
+    half = most // 2
     best = np.argsort(evidence.values)[:half]
     latest = [i for i in range(n - 1, -1, -1) if i not in set(best.tolist())][:half]
     return np.sort(np.concatenate([best, np.asarray(latest, dtype=best.dtype)]))
