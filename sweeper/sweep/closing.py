@@ -75,7 +75,8 @@ def settle(session: Session, flight: Flight, report: JobReport) -> JobRow:
 
 def lost_attempts(session: Session, trial: int) -> int:
     """Return how many attempts of a trial the infrastructure has lost so far."""
-    return sum(row.outcome == "lost" for row in session.ledger.jobs(trial=trial))
+    rows = session.ledger.jobs(trial=trial)
+    return sum(row.outcome == "lost" and row.duplicate_of is None for row in rows)
 
 
 def tell(session: Session, row: JobRow, trial_id: int) -> Event:

@@ -26,6 +26,7 @@ from sweeper.state.ledger import BudgetRefusedError
 from sweeper.state.ledger import JobRow
 from sweeper.sweep import closing
 from sweeper.sweep import launch
+from sweeper.sweep import outcome
 from sweeper.sweep.events import Event
 from sweeper.sweep.flight import Flight
 from sweeper.sweep.flight import read_logs
@@ -163,12 +164,17 @@ class Conductor:
     def _resolve(self, flight: Flight) -> Iterator[Event]:
         if self._session.now() < flight.look_again_at:
             return
-        try:
-            if launch.resolve(self._session, flight):
-                yield Event("job_adopted", flight.number, {"job_id": flight.job_id})
-        except BudgetRefusedError as error:
+        became = launch.resolve(self._session, flight)
+        if became == "withdrawn":
             self.flights.remove(flight)
-            yield closing.not_started(self._session, flight.trial_id, error.message)
+            self._put_back(flight.trial_id, flight.row.attempt)
+        elif became == "found":
+            self.flights += launch.duplicates(self._session, flight)
+            yield Event("job_adopted", flight.number, {"job_id": flight.job_id})
+
+    def _put_back(self, trial_id: int, attempt: str) -> None:
+        """Let a trial whose request created nothing come next."""
+        (self._unstarted if attempt == "1" else self._lost).insert(0, trial_id)
 
     def _poll(self) -> None:
         by_id = {flight.job_id: flight for flight in self.flights if flight.job_id is not None}
@@ -208,6 +214,8 @@ class Conductor:
     def _close(self, flight: Flight, report: JobReport) -> Iterator[Event]:
         session = self._session
         self.flights.remove(flight)
+        if flight.posts > 1:
+            self.flights += launch.duplicates(session, flight)
         row = closing.settle(session, flight, report)
         if row.duplicate_of is not None:
             session.ledger.told(session.transaction, row.id)
@@ -236,7 +244,13 @@ class Conductor:
 
     def _judge_flights(self) -> None:
         for flight in self.flights:
-            if flight.asked is None and flight.unjudged and flight.job_id is not None:
+            if flight.asked is not None or flight.job_id is None:
+                continue
+            if flight.row.duplicate_of is not None:
+                self._cut(flight, outcome.DUPLICATE)
+            elif flight.told_elsewhere:
+                self._cut(flight, outcome.TOLD_ELSEWHERE)
+            elif flight.unjudged:
                 reason = self._judge.verdict_on(flight)
                 if reason is not None:
                     self._cut(flight, reason)
@@ -294,7 +308,7 @@ class Conductor:
             if attempt == "1":
                 session.record(closing.not_started(session, trial_id, error.message))
             else:
-                self._lost.append(trial_id)
+                self._put_back(trial_id, attempt)
             self._refused(error.refusal.kind, error.refusal.sentence)
             return None
         except SpaceExhausted as error:
@@ -323,7 +337,7 @@ class Conductor:
         try:
             flight = launch.send(session, reservation, trial_id)
         except SweeperError:
-            self._unstarted.insert(0, trial_id)
+            self._put_back(trial_id, attempt)
             raise
         self.flights.append(flight)
         frozen = session.storage.get_trial(trial_id)
@@ -344,7 +358,7 @@ class Conductor:
         """Wait for a settlement after a no of the rules, or end the launching."""
         if self.flights:
             # What is in flight may free something, or end with a lost attempt to repeat.
-            return None
+            return
         if kind in ("flavor", "price"):
             self._stop("paused", f"refused: {sentence}")
         else:

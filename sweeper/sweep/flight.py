@@ -43,7 +43,8 @@ class Flight:
         complete: Whether its log was read to the end.
         look_again_at: When a missing answer is looked into again.
         missing_since: Since when the platform has not known it, or None.
-        resubmissions: How often its request was sent again.
+        posts: How often its request was sent by this conductor.
+        told_elsewhere: Whether somebody else has told its trial meanwhile.
         trial: Its trial as it was when it was first judged.
     """
 
@@ -62,7 +63,8 @@ class Flight:
     complete: bool = False
     look_again_at: float = 0.0
     missing_since: float | None = None
-    resubmissions: int = 0
+    posts: int = 0
+    told_elsewhere: bool = False
     trial: FrozenTrial | None = None
 
     @property
@@ -89,7 +91,9 @@ def of_row(session: Session, row: JobRow, trial_id: int) -> Flight:
         None if known is None else known.reader,
     )
     flight = Flight(row, trial_id, row.job_id, reader, asked=row.cancel_reason)
-    if known is not None:
+    if known is not None and row.duplicate_of is not None:
+        flight.cursor = known.cursor
+    elif known is not None:
         values = session.storage.get_trial(trial_id).intermediate_values
         flight.cursor = known.cursor
         flight.curve = {s: v for s, v in values.items() if not math.isnan(v)}
@@ -119,7 +123,9 @@ def read_logs(session: Session, flights: Iterable[Flight]) -> list[Flight]:
         if advanced:
             moved.append(flight)
     if readings:
-        set_intermediate_values(session.storage, readings)
+        finished = set_intermediate_values(session.storage, readings)
+        for flight in moved:
+            flight.told_elsewhere |= flight.trial_id in finished
     if moved:
         cursors.store_many(
             session.transaction, session.opened.uid, [_cursor(session, f) for f in moved]
@@ -143,7 +149,8 @@ def _read_log(session: Session, flight: Flight) -> tuple[dict[int, float], bool]
             flight.highest = max(reading.step, flight.highest or 0)
     advanced = tail.cursor != flight.cursor
     flight.cursor, flight.complete = tail.cursor, tail.complete
-    return new, advanced
+    # The readings of a duplicate are nobody's: its trial has those of the job that was kept.
+    return {} if flight.row.duplicate_of is not None else new, advanced
 
 
 def _cursor(session: Session, flight: Flight) -> cursors.Cursor:

@@ -10,10 +10,14 @@ import math
 import os
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Literal
 
+from sweeper.budget import rules
+from sweeper.errors import AccountError
 from sweeper.errors import NothingCreatedError
 from sweeper.errors import OutcomeUnknownError
 from sweeper.errors import ProposalError
+from sweeper.errors import ScriptError
 from sweeper.errors import StateError
 from sweeper.errors import UnavailableError
 from sweeper.jobs.executor import FoundJob
@@ -24,6 +28,8 @@ from sweeper.optimizer.storage import begun
 from sweeper.optimizer.storage import create_owned_trial
 from sweeper.optimizer.storage import set_intermediate_values
 from sweeper.optimizer.storage import set_trial_attrs
+from sweeper.state import approval
+from sweeper.state.ledger import JobRow
 from sweeper.state.ledger import Reservation
 from sweeper.sweep.flight import Flight
 from sweeper.sweep.flight import of_row
@@ -150,16 +156,17 @@ def send(session: Session, reservation: Reservation, trial_id: int) -> Flight:
 
 def _post(session: Session, flight: Flight, reservation: Reservation) -> None:
     session.lease.check()
+    flight.posts += 1
     try:
         job_id = session.executor.submit(job_spec(session, reservation), reservation)
     except OutcomeUnknownError:
         flight.look_again_at = session.now()
     except UnavailableError as error:
-        flight.resubmissions += 1
-        backoff = min(_LONGEST_BACKOFF_S, 2.0**flight.resubmissions)
+        backoff = min(_LONGEST_BACKOFF_S, 2.0**flight.posts)
         flight.look_again_at = session.now() + (error.retry_after_s or backoff)
-    except Exception:
-        # Nothing was created: neither a job nor a debt.
+    except (NothingCreatedError, AccountError, ScriptError):
+        # Said to have created nothing. After any other error the row stays as it is, because
+        # the request may have left; the next look finds its job or sends it again.
         session.ledger.give_back(session.transaction, reservation.id, session.now())
         raise
     else:
@@ -172,55 +179,88 @@ def _submitted(session: Session, flight: Flight, reservation: Reservation, job_i
     flight.row = session.ledger.job(reservation.id)
 
 
-def resolve(session: Session, flight: Flight) -> bool:
-    """Look for the job of a lost answer: adopt it, or after the settle window send again.
+def resolve(session: Session, flight: Flight) -> Literal["found", "waiting", "withdrawn"]:
+    """Look for the job of a lost answer: adopt the oldest, or after the settle window send again.
 
     Returns:
-        Whether the flight has a job now.
+        "withdrawn" where the rules no longer allow what was reserved: it is free again, and the
+        trial has to be reserved for anew.
 
     Raises:
         StateError: The job bears our purpose and a foreign reservation: a copied folder.
-        BudgetRefusedError: The envelope no longer allows it; what was reserved is free again.
     """
     reservation = session.ledger.again(flight.row.id)
-    found = ours(session, reservation)
+    found = ours(session, flight.row)
     if found:
         _submitted(session, flight, reservation, found[0].job_id)
-        for late in found[1:]:
-            book_duplicate(session, reservation.id, late.job_id)
-        return True
+        return "found"
     waited = session.now() - (flight.row.submitting_at or 0.0)
     if waited < SETTLE_WINDOW_S:
         flight.look_again_at = session.now() + min(1.0, SETTLE_WINDOW_S / 4)
-        return False
+        return "waiting"
+    if not _still_allowed(session, flight.row):
+        session.ledger.give_back(session.transaction, flight.row.id, session.now())
+        return "withdrawn"
     flight.look_again_at = session.now() + SETTLE_WINDOW_S
     _post(session, flight, reservation)
-    return flight.job_id is not None
+    return "waiting" if flight.job_id is None else "found"
 
 
-def ours(session: Session, reservation: Reservation) -> list[FoundJob]:
-    """Return the jobs that bear this reservation, oldest first.
+def _still_allowed(session: Session, row: JobRow) -> bool:
+    """Tell whether the envelope in force would reserve for this row what it holds."""
+    current = approval.current(session.opened.database, session.opened.uid)
+    if current is None:
+        return False
+    held = session.ledger.usage()
+    others = rules.Usage(
+        jobs_used=held.jobs_used,
+        jobs_reserved=held.jobs_reserved - 1,
+        walltime_s_used=held.walltime_s_used,
+        walltime_s_reserved=held.walltime_s_reserved - row.timeout_s,
+        micro_usd_used=held.micro_usd_used,
+        micro_usd_reserved=held.micro_usd_reserved - row.reserved_micro_usd,
+        in_flight=held.in_flight - 1,
+        first_submitted_at=held.first_submitted_at,
+    )
+    answer = rules.decide(
+        rules.Envelope.from_document(current.covers.envelope),
+        others,
+        row.flavor,
+        row.micro_usd_per_minute,
+        session.ledger.completed_durations(),
+        session.now(),
+    )
+    return isinstance(answer, rules.Grant) and answer.timeout_s >= row.timeout_s
+
+
+def ours(session: Session, row: JobRow) -> list[FoundJob]:
+    """Return the jobs that bear a row's reservation, oldest first.
 
     Raises:
-        StateError: One bears the purpose, but another reservation.
+        StateError: One bears its purpose, but a reservation that this study never made.
     """
-    found = session.executor.matches(reservation.purpose)
-    foreign = [job for job in found if job.reservation not in (None, reservation.nonce)]
-    known = {row.reservation for row in session.ledger.jobs(trial=reservation.trial)}
-    if any(job.reservation not in known for job in foreign):
+    found = session.executor.matches(row.purpose)
+    known = {each.reservation for each in session.ledger.jobs(trial=row.trial)}
+    foreign = [job for job in found if job.reservation not in (None, *known)]
+    if foreign:
         raise StateError(
-            f"The job {foreign[0].job_id} bears the purpose {reservation.purpose} of this study,"
+            f"The job {foreign[0].job_id} bears the purpose {row.purpose} of this study,"
             " but not its reservation: this folder seems to be a copy of another one.",
             hint="Run the sweep from the original folder, or begin a new study in a new folder.",
         )
-    return [job for job in found if job.reservation == reservation.nonce]
+    return [job for job in found if job.reservation == row.reservation]
 
 
-def book_duplicate(session: Session, row_id: int, job_id: str) -> None:
-    """Book a job that a request created besides the one that is kept, and end it."""
-    duplicate = session.ledger.duplicate(session.transaction, row_id, job_id, session.now())
-    session.ledger.cancelling(session.transaction, duplicate, "duplicate", session.now())
-    session.executor.cancel(job_id)
+def duplicates(session: Session, flight: Flight) -> list[Flight]:
+    """Book every job that a flight's requests created besides its own; the judge ends them."""
+    booked = {row.job_id for row in session.ledger.jobs(trial=flight.row.trial)}
+    found = [job.job_id for job in ours(session, flight.row) if job.job_id not in booked]
+    return [_duplicate(session, flight, job_id) for job_id in found]
+
+
+def _duplicate(session: Session, flight: Flight, job_id: str) -> Flight:
+    row_id = session.ledger.duplicate(session.transaction, flight.row.id, job_id, session.now())
+    return of_row(session, session.ledger.job(row_id), flight.trial_id)
 
 
 def job_spec(session: Session, reservation: Reservation) -> JobSpec:

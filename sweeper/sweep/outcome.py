@@ -21,6 +21,8 @@ DIVERGED = "diverged"
 PRUNER = "pruner"
 PERSON = "person"
 BUDGET = "budget"
+DUPLICATE = "duplicate"
+TOLD_ELSEWHERE = "told elsewhere"
 
 Verdict = Literal["complete", "pruned", "failed", "lost"]
 

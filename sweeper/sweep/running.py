@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 
+from sweeper.budget.prices import UnknownPrice
 from sweeper.budget.prices import micro_usd_per_minute
 from sweeper.errors import NotApprovedError
 from sweeper.errors import StateError
@@ -110,13 +110,21 @@ def _heed_changed_script(session: Session) -> None:
         )
 
 
-def prices(opened: OpenStudy, name: str) -> Callable[[str], int]:
+def prices(opened: OpenStudy, name: str) -> Callable[[str], int | None]:
     """Return what a started minute of a flavor costs: by the live list, else by the snapshot."""
-    if name != "hf":
-        return micro_usd_per_minute
-    from sweeper.jobs.hf import hardware
+    listed = None
+    if name == "hf":
+        from sweeper.jobs.hf import hardware
 
-    return partial(micro_usd_per_minute, catalogue=hardware.catalogue(opened.folder.root))
+        listed = hardware.catalogue(opened.folder.root)
+
+    def price(flavor: str) -> int | None:
+        try:
+            return micro_usd_per_minute(flavor, listed)
+        except UnknownPrice:
+            return None
+
+    return price
 
 
 def make_executor(opened: OpenStudy, name: str) -> Executor:

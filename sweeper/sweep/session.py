@@ -34,7 +34,7 @@ class Session:
         lease: The right to conduct it.
         ledger: Its jobs.
         executor: What runs them.
-        price: Flavor -> micro-dollars a minute; raises `UnknownPrice`.
+        price: Flavor -> micro-dollars a minute; None where nobody knows, which refuses.
         now: The clock, UTC seconds.
         sleep: Waits so many seconds.
     """
@@ -43,7 +43,7 @@ class Session:
     lease: Lease
     ledger: Ledger
     executor: Executor
-    price: Callable[[str], int]
+    price: Callable[[str], int | None]
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = field(default=time.sleep)
 
