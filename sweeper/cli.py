@@ -122,10 +122,10 @@ def check(path: Where = HERE, as_json: Json = False) -> None:
     if as_json:
         _print({"program": program.as_document(), "warnings": warnings})
         return
-    from sweeper.sweep.approving import worst_case_text
+    from sweeper.sweep.approving import Asked
 
     print(f"{program.path.name} is a sweep of {len(program.search_space)} parameters.")
-    print(worst_case_text(program))
+    print(Asked(program, None).worst_case())
     for warning in warnings:
         print(f"warning: {warning}")
 
@@ -151,6 +151,7 @@ def approve(
     if not yes:
         approving.require_terminal()
         if not typer.confirm("Approve this?", default=False):
+            print("Not approved; nothing was changed.", file=sys.stderr)
             raise typer.Exit(1)
     version, uid = asked.approve()
     if as_json:

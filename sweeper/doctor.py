@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from sweeper.errors import RefusedError
 from sweeper.errors import ScriptError
 from sweeper.errors import SweeperError
 from sweeper.program import Program
@@ -45,19 +46,34 @@ def check_program(program: Program) -> list[str]:
         ScriptError: The script or a file is absent, or the script is not Python.
         StateError: The database cannot lie where it would.
         NotApprovedError: The envelope cannot pay for one job.
+        RefusedError: Hugging Face would refuse the jobs, or they would fail once paid for.
     """
     _refuse_bad_script(program)
     _refuse_bad_place(program)
     from sweeper.sweep.approving import Asked
 
     Asked(program, None)
-    warnings = list(program.warnings)
+    warnings = [*program.warnings, *_preflight(program)]
     if program.training.resource is None:
         warnings.append(
             "Training names no `resource`, so pruners do not know how long a trial is."
         )
     if program.training.dependencies and shutil.which("uv") is None and not _has("uv"):
         warnings.append("dependencies need uv, which is not installed (`pip install uv`).")
+    return warnings
+
+
+def _preflight(program: Program) -> list[str]:
+    """Return what is doubtful about running on Hugging Face; refuse what would fail there."""
+    if program.sweep.executor != "hf":
+        return []
+    from sweeper.jobs.hf.preflight import preflight
+
+    warnings = []
+    for problem in preflight(program):
+        if not problem.warning:
+            raise RefusedError(problem.sentence, hint=problem.hint, key=problem.key)
+        warnings.append(problem.sentence)
     return warnings
 
 

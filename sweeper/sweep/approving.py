@@ -23,24 +23,19 @@ from sweeper.sweep.study import refuse_other_study
 
 
 def price_of(program: Program, executor: str) -> int | None:
-    """Return the price of a started minute on the program's first flavor, or None if unknown."""
+    """Return what a started minute on the first flavor costs, or None where nobody knows.
+
+    By the live list, or where that cannot be had by its dated snapshot.
+    """
     if executor != "hf":
         return 0
+    from sweeper.jobs.hf.hardware import catalogue
+
     try:
-        return prices.micro_usd_per_minute(program.budget.allowed_flavors[0])
+        listed = catalogue(program.folder)
+        return prices.micro_usd_per_minute(program.budget.allowed_flavors[0], listed)
     except prices.UnknownPrice:
         return None
-
-
-def worst_case_text(program: Program, executor: str | None = None) -> str:
-    """Say in one sentence the most that the envelope can cost."""
-    name = executor or program.sweep.executor
-    jobs, seconds, micro_usd = rules.worst_case(program.envelope(), price_of(program, name))
-    time_text = prices.format_duration(seconds)
-    if name != "hf":
-        return f"Worst case: {jobs} jobs on this machine, {time_text} in all, no money."
-    money = "an unknown sum" if micro_usd is None else prices.format_usd(micro_usd)
-    return f"Worst case: {jobs} jobs, {time_text} in all, {money}."
 
 
 class Asked:
@@ -53,10 +48,10 @@ class Asked:
 
     def __init__(self, program: Program, executor: str | None) -> None:
         self._program = program
-        self._asked = executor
         self._row, self._current = self._look()
         fixed = None if self._row is None else self._row.executor
         self._executor = executor or fixed or program.sweep.executor
+        self._price = price_of(program, self._executor)
         self._refuse_unpayable()
 
     def _look(self) -> tuple[studies.Study | None, approval.Approval | None]:
@@ -81,7 +76,7 @@ class Asked:
             program.envelope(),
             rules.Usage(),
             flavor,
-            price_of(program, self._executor),
+            self._price,
             [],
             time.time(),
         )
@@ -103,9 +98,18 @@ class Asked:
                 lines.append(f"  {key}: {', '.join(names)}")
         if program.training.secrets:
             lines.append(f"  secrets given to jobs: {', '.join(program.training.secrets)}")
-        lines.append(worst_case_text(program, self._executor))
+        lines.append(self.worst_case())
         lines += [*self._forecast(), *self._changes()]
         return "\n".join(lines)
+
+    def worst_case(self) -> str:
+        """Say in one sentence the most that the envelope can cost."""
+        jobs, seconds, micro_usd = rules.worst_case(self._program.envelope(), self._price)
+        time_text = prices.format_duration(seconds)
+        if self._executor != "hf":
+            return f"Worst case: {jobs} jobs on this machine, {time_text} in all, no money."
+        money = "an unknown sum" if micro_usd is None else prices.format_usd(micro_usd)
+        return f"Worst case: {jobs} jobs, {time_text} in all, {money}."
 
     def _forecast(self) -> list[str]:
         """Say how far the budget goes, once trials have shown how long one takes."""
@@ -175,9 +179,7 @@ def _shown(key: str, value: object) -> str:
     if key == "max_cost" and isinstance(value, (int, float)):
         return prices.format_usd(round(value * 1_000_000))
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "any"
-    return (
-        {True: "yes", False: "no"}.get(value, str(value))
-        if isinstance(value, bool)
-        else str(value)
-    )
+        return ", ".join(map(str, value)) or "this machine"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

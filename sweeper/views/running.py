@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,11 +54,12 @@ def run(
     folder = Folder(program.folder)
     with conducting(program, executor, options, join=join) as (_, conductor), _interruptible():
         stream = sys.stderr if quiet else sys.stdout
-        with _pages(folder), LiveView(lambda: _look(folder), stream) as view:
+        with _pages(folder) as changed, LiveView(lambda: _look(folder), stream) as view:
             for event in conductor.run():
+                changed()
                 view.show(Shown(event.kind, event.trial, dict(event.detail), time.time()))
         state, reason = conductor.state, conductor.stop_reason
-    write_report(program.path)
+    _try("report.html", lambda: write_report(program.path))
     return state, reason
 
 
@@ -84,32 +86,39 @@ def _interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def _pages(folder: Folder) -> Iterator[None]:
-    """Rewrite summary.md as the sweep goes on, beside the conductor's own work."""
+def _pages(folder: Folder) -> Iterator[Callable[[], None]]:
+    """Rewrite summary.md as the sweep goes on, beside the conductor's own work.
+
+    Yields:
+        What is to be called when something has changed.
+    """
     page = SummaryPage(folder.summary, lambda: snapshot.read(folder.root, curves=False))
-    ended = threading.Event()
+    changed, ended = threading.Event(), threading.Event()
 
     def follow() -> None:
         while not ended.wait(0.5):
-            _try(page.changed)
+            if changed.is_set():
+                changed.clear()
+                _try("summary.md", page.changed)
+            else:
+                _try("summary.md", page.tick)
 
     thread = threading.Thread(target=follow, name="summary.md", daemon=True)
     thread.start()
     try:
-        yield
+        yield changed.set
     finally:
         ended.set()
         thread.join(timeout=10)
-        _try(page.write)
+        _try("summary.md", page.write)
 
 
-def _try(write: object) -> None:
-    """A page that cannot be written now must not end the sweep; the next one tries again."""
+def _try(name: str, write: Callable[[], object]) -> None:
+    """A page that cannot be written must not fail the sweep that it is about."""
     try:
-        if callable(write):
-            write()
+        write()
     except (SweeperError, OSError) as error:
-        print(f"summary.md was not written: {error}", file=sys.stderr)
+        print(f"{name} was not written: {error}", file=sys.stderr)
 
 
 def watch(path: Path) -> None:
